@@ -1,0 +1,298 @@
+"""Every interface of the base, public ones first.
+
+Engines meet only here: a primary never imports a secondary nor the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from nefertari_engine_base.schema import (
+        FieldSchema,
+        ModelSchema,
+        RelationSchema,
+        SecondaryOptions,
+    )
+    from nefertari_engine_base.values import (
+        Change,
+        DocumentRef,
+        OutboxEntry,
+        Page,
+        Query,
+        Snapshot,
+        Touch,
+        Write,
+        WriteResult,
+    )
+
+
+# --- events ------------------------------------------------------------------
+
+
+class IInTransaction(Interface):
+    """An event that is sent in the transaction; a subscriber may raise and veto."""
+
+    model = Attribute("The primary's class.")
+    changes = Attribute("Sequence of Change.")
+    transaction = Attribute("ITransactionLog of the running transaction.")
+    primary = Attribute("The IPrimaryEngine that was changed.")
+
+
+class IDocumentChanged(IInTransaction):
+    """One document changed."""
+
+    change = Attribute("The Change.")
+    instance = Attribute("The primary's instance.")
+
+    def to_dict() -> Mapping[str, Any]:
+        """The fields of the instance as plain data, built on demand."""
+
+
+class IDocumentCreated(IDocumentChanged):
+    """A row was inserted."""
+
+
+class IDocumentUpdated(IDocumentChanged):
+    """A row was updated."""
+
+
+class IDocumentDeleted(IDocumentChanged):
+    """A row was deleted."""
+
+
+class IDocumentsChanged(IInTransaction):
+    """A statement changed many rows."""
+
+    action = Attribute("Action of the statement.")
+
+
+class IChangesCommitted(Interface):
+    """A transaction with changes was committed."""
+
+    changes = Attribute("Sequence of Change.")
+    primary = Attribute("The IPrimaryEngine that was changed.")
+
+
+# --- engines -----------------------------------------------------------------
+
+
+class IPrimaryEngine(Interface):
+    """Adapter to the store that owns the data."""
+
+    name = Attribute("Short name, shown in messages and in Page.engine.")
+    capabilities = Attribute("Capability flags: what this store can promise.")
+
+    def owns(model: type) -> bool:
+        """Whether instances of this class are stored by this engine."""
+
+    def describe(model: type, options: SecondaryOptions) -> ModelSchema:
+        """The schema of a model, embedded relations included.
+
+        :raises UnmappableField: for a field that no document can hold.
+        :raises MissingInverse: for a relation that cannot be followed back.
+        """
+
+    def listen(publisher: IPublisher, schemas: Sequence[ModelSchema]) -> None:
+        """Start to report the changes of these models and of what they embed.
+
+        Called once, when the application's configuration is complete.
+        """
+
+    def setup_database() -> None:
+        """Create what is missing of the tables, the outbox among them."""
+
+    def outboxes() -> Sequence[IOutbox]:
+        """The outbox of each database of this engine."""
+
+    def document_id(instance: Any) -> str:
+        """The id of the instance's document."""
+
+    def to_dict(instance: Any) -> Mapping[str, Any]:
+        """The instance's document as plain data, from the instance as it is."""
+
+    def search(schema: ModelSchema, query: Query) -> Page[Any]:
+        """Instances that match a query without ``text`` and ``aggregations``."""
+
+    def get_by_ids(schema: ModelSchema, ids: Sequence[str]) -> Mapping[str, Any]:
+        """The instances that exist of these ids, by one query (and one for each
+        embedded to-many relation), in no particular order."""
+
+    def list_ids(schema: ModelSchema, after: str | None, limit: int) -> Sequence[str]:
+        """Ids of the model's documents in the order of the primary key.
+
+        :param after: go on behind this id; ``None`` starts at the beginning.
+        """
+
+    def outbox_of(schema: ModelSchema) -> IOutbox:
+        """The outbox of the database that the model's rows are in."""
+
+    def close() -> None:
+        """Stop to report changes and give back every resource."""
+
+
+class ISecondaryEngine(Interface):
+    """Adapter to a store of documents that are derived from a primary."""
+
+    name = Attribute("Short name; stored in outbox entries.")
+
+    def document_base() -> type:
+        """The one base of generated document classes."""
+
+    def make_field(model: str, field: FieldSchema) -> Any:
+        """The engine's own field for a field. :raises UnmappableField:"""
+
+    def make_relation(model: str, relation: RelationSchema, inner: type) -> Any:
+        """The engine's own field for embedded documents of a generated class."""
+
+    def make_inner_document(name: str, namespace: Mapping[str, Any]) -> type:
+        """A class for the embedded documents of a relation."""
+
+    def attach(document: type, schema: ModelSchema) -> None:
+        """Bind a generated class to its collection. Opens no connection."""
+
+    def setup_database() -> None:
+        """Create the indices that are missing."""
+
+    def write(schema: ModelSchema, writes: Iterable[Write]) -> Sequence[WriteResult]:
+        """Apply versioned writes, each on its own; in the order of ``writes``.
+
+        A repeat is harmless: a write whose version is not above the stored one
+        changes nothing and is SUPERSEDED. No outcome of a single document raises.
+
+        :raises SecondaryUnavailable: if nothing could be sent.
+        """
+
+    def refresh(schemas: Iterable[ModelSchema]) -> None:
+        """Make every write so far visible to searches."""
+
+    def search(schema: ModelSchema, query: Query) -> Page[Any]:
+        """Documents that match, made lazily from the hits; Hits if ``ids_only``.
+
+        :raises SecondaryUnavailable: if the server did not answer.
+        :raises QueryError: if the server says that the query is wrong.
+        """
+
+    def explain(schema: ModelSchema, query: Query) -> Mapping[str, Any]:
+        """The request that :meth:`search` would send."""
+
+    def count(schema: ModelSchema, query: Query) -> int:
+        """How many documents match, exactly."""
+
+    def get(schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
+        """The documents of these ids, in their order, ``None`` where there is none.
+
+        They are read in real time: no refresh is needed to see a write.
+        """
+
+    def highest_version(schemas: Iterable[ModelSchema]) -> int:
+        """The highest version that any document of these models carries; 0 if none."""
+
+    def close() -> None:
+        """Close every connection."""
+
+
+class IOutbox(Interface):
+    """The changes of one database that are not yet known to be indexed."""
+
+    def claim(
+        limit: int, ids: Sequence[int] | None = None
+    ) -> AbstractContextManager[IClaim]:
+        """Claim entries that are visible, due and claimed by nobody else.
+
+        :param limit: how many at most.
+        :param ids: only these entries.
+        """
+
+    def draw_and_load(refs: Sequence[DocumentRef]) -> Snapshot:
+        """As :meth:`IClaim.draw_and_load`, without a claim."""
+
+    def waiting() -> int:
+        """How many entries there are, claimed and not due ones included."""
+
+    def add(touches: Iterable[Touch]) -> None:
+        """Add entries in a transaction of their own."""
+
+    def advance_version(above: int) -> None:
+        """Make every later version greater than ``above``."""
+
+
+class IClaim(Interface):
+    """Entries that are this delivery's until it ends.
+
+    What has not been acknowledged when the claim ends is everybody's again.
+    """
+
+    entries = Attribute("Sequence of OutboxEntry.")
+
+    def expand(entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
+        """Replace an entry with a path by entries of at most ``limit`` documents.
+
+        The new entries are claimed too. If there are more documents, the entry stays
+        and remembers how far it got. Takes effect at once, whatever becomes of the
+        rest of the claim.
+        """
+
+    def draw_and_load(refs: Sequence[DocumentRef]) -> Snapshot:
+        """Draw a version, and then, in a newer snapshot, load these documents."""
+
+    def acknowledge(entries: Sequence[OutboxEntry]) -> None:
+        """These are applied: remove them."""
+
+    def refuse(entry: OutboxEntry, reason: str, delay: float | None) -> None:
+        """Count a refusal, and try again in ``delay`` seconds; ``None``: never, the
+        document becomes a dead letter."""
+
+
+class ITransactionLog(Interface):
+    """What one transaction of a primary has changed so far."""
+
+    def touch(touches: Iterable[Touch]) -> None:
+        """Write entries for these documents with the transaction.
+
+        A document that the transaction has an entry for gets no other.
+        """
+
+
+class IPublisher(Interface):
+    """What a primary reports to; see :mod:`nefertari_engine_base.sync.capture`."""
+
+    def publish(
+        transaction: ITransactionLog, changes: Sequence[tuple[Change, type, Any]]
+    ) -> None:
+        """Announce changes in the transaction: (change, model, instance)."""
+
+    def publish_many(
+        transaction: ITransactionLog, model: type, changes: Sequence[Change]
+    ) -> None:
+        """Announce the changes of one statement in the transaction."""
+
+    def committed(
+        changes: Sequence[Change], entries: Mapping[IOutbox, Sequence[int]]
+    ) -> None:
+        """The transaction is committed, with these entries. Never raises."""
+
+
+class IFailureHandler(Interface):
+    """Is told of everything that goes wrong behind the application's back.
+
+    Register one with ``config.registry.registerUtility(handler, IFailureHandler)``.
+    It must return quickly, and may be called by several threads at once.
+    """
+
+    def delivery_failed(error: BaseException, waiting: int) -> None:
+        """A delivery was put off; ``waiting`` entries stay in the outbox."""
+
+    def document_refused(ref: DocumentRef, reason: str, final: bool) -> None:
+        """The index refused a document; ``final`` if it became a dead letter."""
+
+    def subscriber_failed(error: BaseException, event: Any) -> None:
+        """A subscriber of an event after commit raised."""
+
+
+class IEngines(Interface):
+    """Utility: :class:`nefertari_engine_base.engines.Engines` of an application."""

@@ -1,0 +1,1 @@
+"""SQLAlchemy as the primary engine."""

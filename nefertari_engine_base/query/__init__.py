@@ -1,0 +1,1 @@
+"""The read path, in reading order: params, dispatcher, hydrate."""

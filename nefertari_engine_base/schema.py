@@ -1,0 +1,273 @@
+"""Engine-neutral description of a model: what a primary knows of it and what a
+secondary makes its documents from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from functools import cached_property
+from typing import Any
+
+from nefertari_engine_base import document_ids, encoding
+from nefertari_engine_base.encoding import Kind
+from nefertari_engine_base.exceptions import InvalidDocumentId, InvalidParameter
+
+
+class Reindex(StrEnum):
+    """When a change of an embedded row is carried to the documents it is in."""
+
+    #: When the row changes and when the link to it changes.
+    ALWAYS = "always"
+    #: When the link changes; copies of the row's fields may be stale.
+    LINK = "link"
+    #: Only when the document itself is written for another reason.
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """How a relation is embedded: ``@secondary(nested={"director": Nested(...)})``.
+
+    :param fields: names of the fields to embed; ``None`` means those that the
+        related model indexes itself.
+    :param reindex: see :class:`Reindex`.
+    """
+
+    fields: tuple[str, ...] | None = None
+    reindex: Reindex | str = Reindex.ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class SecondaryOptions:
+    """What ``@secondary`` was told about one model.
+
+    :param nested: dotted paths of relations to embed, with how.
+    :param fields: the secondary engine's own field for a name, where the table of
+        types would choose another.
+    :param exclude: names of fields that stay out of the index.
+    :param query_secondary: overrides the setting ``nefertari.query_secondary``.
+    """
+
+    nested: Mapping[str, Nested] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    query_secondary: bool | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        nested: Mapping[str, Nested] | Sequence[str] = (),
+        fields: Mapping[str, Any] | None = None,
+        exclude: Sequence[str] = (),
+        query_secondary: bool | None = None,
+    ) -> SecondaryOptions:
+        """Options from the shapes that ``@secondary`` accepts."""
+        if not isinstance(nested, Mapping):
+            nested = {path: Nested() for path in nested}
+        return cls(dict(nested), dict(fields or {}), tuple(exclude), query_secondary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldSchema:
+    """One field: a column of SQL, a field of a MongoDB document.
+
+    :attr many: the value is a list of values of this kind.
+    :attr reference: holds (a part of) the key of another model's row.
+    :attr length: largest number of characters or bytes, where declared.
+    :attr enum: the Python enumeration of an enumerated field.
+    :attr enum_values: the strings that the primary stores for its members, in the
+        order of the members; also set where the choices are plain strings.
+    :attr declared: the secondary engine's own field, given by the application.
+    """
+
+    name: str
+    kind: Kind
+    many: bool = False
+    primary_key: bool = False
+    reference: bool = False
+    nullable: bool = True
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    timezone: bool = False
+    enum: type[Enum] | None = None
+    enum_values: tuple[str, ...] = ()
+    declared: Any = None
+
+    def encode(self, value: Any) -> Any:
+        """The value as it stands in the document: something that JSON can hold."""
+        if value is None:
+            return None
+        if self.many:
+            return [self._encode_item(item) for item in value]
+        return self._encode_one(value)
+
+    def decode(self, value: Any) -> Any:
+        """The value of the primary, from its form in the document."""
+        if value is None:
+            return None
+        if self.many:
+            return [self._decode_item(item) for item in value]
+        return self._decode_one(value)
+
+    def parse(self, text: Any, parameter: str | None = None) -> Any:
+        """The value that a parameter of a request means.
+
+        :raises InvalidParameter: if it is no value of this kind.
+        """
+        parameter = parameter or self.name
+        try:
+            if self.kind is Kind.ENUM and isinstance(text, str):
+                return self._decode_one(text)
+            return encoding.parse(self.kind, text, timezone=self.timezone)
+        except (ValueError, TypeError, ArithmeticError, KeyError) as error:
+            expected = encoding.DESCRIPTIONS[self.kind]
+            if self.enum_values:
+                expected = "one of " + ", ".join(self.enum_values)
+            raise InvalidParameter(parameter, f"{text!r} is not {expected}.") from error
+
+    def _encode_one(self, value: Any) -> Any:
+        if self.kind is Kind.ENUM:
+            return self._enum_names[value] if self.enum else value
+        return encoding.CODECS[self.kind].encode(value)
+
+    def _decode_one(self, value: Any) -> Any:
+        if self.kind is Kind.ENUM:
+            return self._enum_members[value]
+        return encoding.CODECS[self.kind].decode(value)
+
+    def _encode_item(self, item: Any) -> Any:
+        if isinstance(item, list | tuple):
+            return [self._encode_item(inner) for inner in item]
+        return None if item is None else self._encode_one(item)
+
+    def _decode_item(self, item: Any) -> Any:
+        if isinstance(item, list):
+            return [self._decode_item(inner) for inner in item]
+        return None if item is None else self._decode_one(item)
+
+    @cached_property
+    def _enum_members(self) -> dict[str, Any]:
+        if self.enum is None:
+            return {value: value for value in self.enum_values}
+        return dict(zip(self.enum_values, self.enum, strict=True))
+
+    @cached_property
+    def _enum_names(self) -> dict[Any, str]:
+        return {member: name for name, member in self._enum_members.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationSchema:
+    """A relation whose rows are embedded in the documents of its owner.
+
+    Exactly one of ``owner_fields``, ``target_fields`` and ``through`` says where
+    the link is stored.
+
+    :attr many: the owner has a list of them.
+    :attr document: schema of the embedded rows, with what they embed in turn.
+    :attr owner_fields: fields of the owner that hold the target's key, in the
+        order of the target's primary key (many-to-one).
+    :attr target_fields: fields of the target that hold the owner's key, in the
+        order of the owner's primary key (one-to-many).
+    :attr through: the link is stored in a table of its own (many-to-many).
+    """
+
+    name: str
+    many: bool
+    document: ModelSchema
+    owner_fields: tuple[str, ...] = ()
+    target_fields: tuple[str, ...] = ()
+    through: bool = False
+    reindex: Reindex = Reindex.ALWAYS
+    declared: Any = None
+
+    @property
+    def target(self) -> str:
+        """Name of the related model."""
+        return self.document.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSchema:
+    """A model as its documents show it.
+
+    :attr name: the model's class name, unique among the models of a registry.
+    :attr model: the primary's class.
+    :attr primary_key: names of the fields that make the key, in its order. They
+        are fields of the document, whatever the options leave out.
+    :attr hidden: fields that the primary reads for its own purposes (references of
+        embedded relations, keys) and that are no part of the document.
+    :attr bases: names of the mapped classes that the model inherits from.
+    """
+
+    name: str
+    model: type
+    fields: Mapping[str, FieldSchema]
+    primary_key: tuple[str, ...]
+    relations: Mapping[str, RelationSchema] = field(default_factory=dict)
+    hidden: Mapping[str, FieldSchema] = field(default_factory=dict)
+    bases: tuple[str, ...] = ()
+    options: SecondaryOptions = field(default_factory=SecondaryOptions)
+
+    @cached_property
+    def key_fields(self) -> tuple[FieldSchema, ...]:
+        """The fields of the primary key, in its order."""
+        return tuple(self.column(name) for name in self.primary_key)
+
+    def column(self, name: str) -> FieldSchema:
+        """A field of the document or a hidden one. :raises KeyError:"""
+        return self.fields.get(name) or self.hidden[name]
+
+    def document_id(self, key: Sequence[Any]) -> str:
+        """The document's id, from the values of the primary key in its order."""
+        return document_ids.join(
+            [
+                part.encode(value)
+                for part, value in zip(self.key_fields, key, strict=True)
+            ]
+        )
+
+    def parse_id(self, document_id: object) -> tuple[Any, ...]:
+        """The values of the primary key, from a document's id.
+
+        :raises InvalidDocumentId: if it is no id of this model.
+        """
+        try:
+            parts = document_ids.split(str(document_id), len(self.primary_key))
+            return tuple(
+                part.parse(text)
+                for part, text in zip(self.key_fields, parts, strict=True)
+            )
+        except (ValueError, InvalidParameter) as error:
+            expected = ", ".join(
+                f"{part.name} ({encoding.DESCRIPTIONS[part.kind]})"
+                for part in self.key_fields
+            )
+            raise InvalidDocumentId(self.name, document_id, expected) from error
+
+    def find(self, path: str) -> tuple[tuple[RelationSchema, ...], FieldSchema]:
+        """The relations and the field that a dotted name leads through.
+
+        :raises KeyError: if there is no such field.
+        """
+        schema, relations = self, []
+        *steps, name = path.split(".")
+        for step in steps:
+            relation = schema.relations[step]
+            relations.append(relation)
+            schema = relation.document
+        return tuple(relations), schema.fields[name]
+
+    def walk(self) -> Iterator[tuple[tuple[RelationSchema, ...], ModelSchema]]:
+        """This schema and each embedded one, with the relations that lead to it."""
+        stack: list[tuple[tuple[RelationSchema, ...], ModelSchema]] = [((), self)]
+        while stack:
+            path, schema = stack.pop()
+            yield path, schema
+            stack.extend(
+                ((*path, relation), relation.document)
+                for relation in schema.relations.values()
+            )

@@ -1,0 +1,114 @@
+"""Every ini key of the base, read once into a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pyramid.settings import asbool, aslist
+
+from nefertari_engine_base.exceptions import ConfigurationError
+
+
+class SyncMode(StrEnum):
+    """Who delivers the changes."""
+
+    #: The process that committed, right after its commit; what fails is left to
+    #: a worker.
+    INLINE = "inline"
+    #: ``nefertari-es worker`` alone.
+    WORKER = "worker"
+    #: Nobody; the changes stay known and are delivered once this is switched on.
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What the application's settings say of the base.
+
+    :attr engines: ``nefertari.engine``: dotted names of the engines to include, the
+        primary first. Default: none, engines are included by the application.
+    :attr sync: ``nefertari.sync``: ``inline``, ``worker`` or ``off``. Default
+        ``inline``.
+    :attr query_secondary: ``nefertari.query_secondary``: whether collection queries
+        go to the secondary unless told otherwise. Default true.
+    :attr fallback: ``nefertari.fallback``: whether a query that the primary can
+        answer goes there while the secondary cannot be reached. Default true.
+    :attr batch_size: ``nefertari.sync.batch_size``: outbox entries of one delivery.
+        Default 500.
+    :attr inline_limit: ``nefertari.sync.inline_limit``: documents that one commit
+        delivers inline, found ones of embedded rows included; the rest is left to a
+        worker. Default 1000.
+    :attr max_attempts: ``nefertari.sync.max_attempts``: refusals of one document
+        until it becomes a dead letter. Default 10.
+    :attr retry_delay: ``nefertari.sync.retry_delay``: seconds until a refused
+        document is tried again, doubled by each refusal up to an hour. Default 5.
+    :attr pause_after_failure: ``nefertari.sync.pause_after_failure``: seconds during
+        which this process leaves deliveries to a worker once the secondary could not
+        be reached, so that commits do not wait for a dead server. Default 5.
+    """
+
+    engines: tuple[str, ...] = ()
+    sync: SyncMode = SyncMode.INLINE
+    query_secondary: bool = True
+    fallback: bool = True
+    batch_size: int = 500
+    inline_limit: int = 1000
+    max_attempts: int = 10
+    retry_delay: float = 5.0
+    pause_after_failure: float = 5.0
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> EngineSettings:
+        """Read the keys. :raises ConfigurationError: for a bad value."""
+        return cls(
+            engines=tuple(aslist(settings.get("nefertari.engine", ()))),
+            sync=_sync_mode(settings.get("nefertari.sync", "inline")),
+            query_secondary=asbool(settings.get("nefertari.query_secondary", True)),
+            fallback=asbool(settings.get("nefertari.fallback", True)),
+            batch_size=read_integer(settings, "nefertari.sync.batch_size", 500),
+            inline_limit=read_integer(settings, "nefertari.sync.inline_limit", 1000),
+            max_attempts=read_integer(settings, "nefertari.sync.max_attempts", 10),
+            retry_delay=read_number(settings, "nefertari.sync.retry_delay", 5.0),
+            pause_after_failure=read_number(
+                settings, "nefertari.sync.pause_after_failure", 5.0
+            ),
+        )
+
+
+def _sync_mode(value: str) -> SyncMode:
+    try:
+        return SyncMode(str(value).strip().lower())
+    except ValueError:
+        modes = ", ".join(SyncMode)
+        raise ConfigurationError(
+            f"nefertari.sync = {value!r}: expected one of {modes}."
+        ) from None
+
+
+def read_integer(
+    settings: Mapping[str, Any], key: str, default: int, *, minimum: int = 1
+) -> int:
+    """An integer setting. :raises ConfigurationError: unless at least ``minimum``."""
+    number = read_number(settings, key, default, minimum=minimum)
+    if number != int(number):
+        raise ConfigurationError(f"{key} = {settings[key]!r}: expected an integer.")
+    return int(number)
+
+
+def read_number(
+    settings: Mapping[str, Any], key: str, default: float, *, minimum: float = 0
+) -> float:
+    """A number. :raises ConfigurationError: unless at least ``minimum``."""
+    value = settings.get(key, default)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not minimum <= number < float("inf"):
+        raise ConfigurationError(
+            f"{key} = {value!r}: expected a number of at least {minimum}."
+        )
+    return number

@@ -1,0 +1,1 @@
+"""The write path, in reading order: capture, transaction, related, delivery, worker."""

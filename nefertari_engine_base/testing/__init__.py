@@ -1,0 +1,1 @@
+"""Shipped for applications and engines: an in-memory secondary, conformance suites."""

@@ -1,0 +1,281 @@
+"""The values that travel between engines: frozen, and made of the stdlib alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, StrEnum, auto
+from typing import Any, Generic, TypeVar, overload
+
+T = TypeVar("T")
+
+
+class Action(StrEnum):
+    """What happened to a row or a document of the primary."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+class Capability(Flag):
+    """What a primary engine can promise; conformance suites and docs read it."""
+
+    NONE = 0
+    #: The outbox entry and the change are committed or rolled back as one.
+    TRANSACTIONAL = auto()
+    #: An inner rollback undoes a part of a transaction.
+    SAVEPOINTS = auto()
+    #: Claimed entries are locked by the database; elsewhere they carry a lease.
+    SKIP_LOCKED = auto()
+
+
+class Operator(StrEnum):
+    """How a filter compares a field; the suffix of a parameter after ``__``."""
+
+    EQ = "eq"
+    IN = "in"
+    ALL = "all"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    EXISTS = "exists"
+
+
+class Outcome(StrEnum):
+    """What the secondary says of one write."""
+
+    WRITTEN = "written"
+    #: A newer version is there already, which is as good as written.
+    SUPERSEDED = "superseded"
+    #: The document itself was refused; trying again will not help by itself.
+    REFUSED = "refused"
+    #: The server could not take it now; it is as if it had not been tried.
+    DEFERRED = "deferred"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """A document: the name of its model, and its primary key as a string.
+
+    :attr id: the key in the form of
+        :meth:`nefertari_engine_base.schema.ModelSchema.document_id`.
+    """
+
+    model: str
+    id: str
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A reference to what changed in the primary, never its contents.
+
+    :attr fields: names of the changed columns and relations; ``None`` when
+        the primary cannot tell, which means "any of them".
+    :attr references: current values of the fields that refer to other models.
+    :attr previous: the values that those fields had before, where they differ.
+    """
+
+    ref: DocumentRef
+    action: Action
+    fields: frozenset[str] | None = None
+    references: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    previous: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Documents of one secondary that a change touches.
+
+    With an empty ``path`` it names one document, ``key`` being its id. With a
+    path it names every document of ``model`` that reaches, through the embedded
+    relations of the dotted path, the row of the path's last model whose id is
+    ``key``; these are looked up at delivery.
+    """
+
+    secondary: str
+    model: str
+    key: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """A touch that is stored in the primary until a secondary has applied it.
+
+    :attr id: the primary's number of the entry.
+    :attr cursor: where an interrupted look-up of documents goes on, or ``None``.
+    :attr attempts: how often the index has refused this document.
+    """
+
+    id: int
+    touch: Touch
+    cursor: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Documents, and a version that was drawn before they were loaded.
+
+    :attr documents: JSON of each document that exists, by document id, for each
+        model; a document that was asked for and is not here does not exist.
+    """
+
+    version: int
+    documents: Mapping[str, Mapping[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One versioned write; without a ``source`` it is a delete.
+
+    :attr source: the document as UTF-8 JSON text of an object.
+    """
+
+    id: str
+    version: int
+    source: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """The answer to one :class:`Write`, in the order of the writes."""
+
+    id: str
+    outcome: Outcome
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class DeliveryReport:
+    """What a delivery did, in documents unless said otherwise.
+
+    :attr entries: outbox entries that are gone from the outbox.
+    :attr expanded: documents that were found for entries with a path.
+    :attr deferred: entries left for later because the server was not there.
+    :attr errors: (document, reason) of each refused document.
+    """
+
+    written: int = 0
+    superseded: int = 0
+    refused: int = 0
+    deferred: int = 0
+    expanded: int = 0
+    entries: int = 0
+    errors: list[tuple[DocumentRef, str]] = field(default_factory=list)
+
+    def add(self, other: DeliveryReport) -> None:
+        """Add the figures of another report to this one."""
+        self.written += other.written
+        self.superseded += other.superseded
+        self.refused += other.refused
+        self.deferred += other.deferred
+        self.expanded += other.expanded
+        self.entries += other.entries
+        self.errors.extend(other.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition on a field; dotted names reach into embedded documents."""
+
+    field: str
+    operator: Operator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One sort key; documents without a value come last in either direction."""
+
+    field: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A read that either engine can be asked, checked against the schema.
+
+    :attr text: a Lucene query string, or ``None``. Only a secondary answers it.
+    :attr text_fields: fields that ``text`` searches; empty means all.
+    :attr limit: largest number of hits; ``None`` means all that the engine gives.
+    :attr fields: fields to return; ``None`` means all.
+    :attr aggregations: aggregations in the secondary's own JSON, or ``None``.
+    :attr ids_only: the caller needs ids and no contents.
+    :attr refresh: make every earlier write visible before the search.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    text: str | None = None
+    text_fields: tuple[str, ...] = ()
+    sort: tuple[Sort, ...] = ()
+    limit: int | None = 20
+    start: int = 0
+    fields: tuple[str, ...] | None = None
+    aggregations: Mapping[str, Any] | None = None
+    ids_only: bool = False
+    refresh: bool = False
+
+    @property
+    def needs_secondary(self) -> bool:
+        """Whether only a search engine can answer this."""
+        return self.text is not None or self.aggregations is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search hit as the secondary returned it.
+
+    :attr source: the stored JSON object, or ``None`` for a search of ids only.
+    """
+
+    id: str
+    source: Mapping[str, Any] | None
+    score: float | None = None
+
+
+@dataclass(slots=True)
+class Page(Sequence[T], Generic[T]):
+    """An answer of either engine: items, and where they stand in the whole.
+
+    :attr total: how many items match, before ``limit`` and ``start``.
+    :attr took: milliseconds that the engine says it needed; ``None`` if it
+        does not say.
+    :attr engine: name of the engine that answered.
+    """
+
+    items: Sequence[T]
+    total: int
+    start: int = 0
+    limit: int | None = None
+    took: int | None = None
+    engine: str = ""
+    fields: tuple[str, ...] | None = None
+    aggregations: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    @property
+    def _nefertari_meta(self) -> dict[str, Any]:
+        return {
+            "total": self.total,
+            "start": self.start,
+            "fields": list(self.fields or ()),
+            "took": self.took,
+        }

@@ -97,10 +97,11 @@ class IPrimaryEngine(Interface):
         :raises MissingInverse: for a relation that cannot be followed back.
         """
 
-    def listen(publisher: IPublisher, schemas: Sequence[ModelSchema]) -> None:
-        """Start to report the changes of these models and of what they embed.
+    def listen(publisher: IPublisher, graph: IDependencyGraph) -> None:
+        """Start to report the changes of the models that the graph knows.
 
-        Called once, when the application's configuration is complete.
+        Called when the application's configuration is complete, and again when
+        models were added after that; the last call counts.
         """
 
     def setup_database() -> None:
@@ -117,6 +118,12 @@ class IPrimaryEngine(Interface):
 
     def search(schema: ModelSchema, query: Query) -> Page[Any]:
         """Instances that match a query without ``text`` and ``aggregations``."""
+
+    def count(schema: ModelSchema, query: Query) -> int:
+        """How many instances match such a query."""
+
+    def explain(schema: ModelSchema, query: Query) -> Mapping[str, Any]:
+        """The statement that :meth:`search` would execute, for people to read."""
 
     def get_by_ids(schema: ModelSchema, ids: Sequence[str]) -> Mapping[str, Any]:
         """The instances that exist of these ids, by one query (and one for each
@@ -224,7 +231,8 @@ class IOutbox(Interface):
 class IClaim(Interface):
     """Entries that are this delivery's until it ends.
 
-    What has not been acknowledged when the claim ends is everybody's again.
+    What has not been acknowledged when the claim ends is everybody's again. If it
+    ends by an exception, nothing of it was acknowledged.
     """
 
     entries = Attribute("Sequence of OutboxEntry.")
@@ -233,8 +241,7 @@ class IClaim(Interface):
         """Replace an entry with a path by entries of at most ``limit`` documents.
 
         The new entries are claimed too. If there are more documents, the entry stays
-        and remembers how far it got. Takes effect at once, whatever becomes of the
-        rest of the claim.
+        and remembers how far it got. Safe to undo: at worst it is done again.
         """
 
     def draw_and_load(refs: Sequence[DocumentRef]) -> Snapshot:
@@ -246,6 +253,16 @@ class IClaim(Interface):
     def refuse(entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """Count a refusal, and try again in ``delay`` seconds; ``None``: never, the
         document becomes a dead letter."""
+
+
+class IDependencyGraph(Interface):
+    """Which rows the documents show; see :mod:`nefertari_engine_base.sync.related`."""
+
+    def models() -> frozenset[str]:
+        """Names of the models whose changes matter to any document."""
+
+    def references(model: str, bases: Sequence[str]) -> frozenset[str]:
+        """Fields of a model whose old values are needed: they name documents."""
 
 
 class ITransactionLog(Interface):

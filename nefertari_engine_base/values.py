@@ -68,6 +68,7 @@ class DocumentRef:
 
 
 _NOTHING: Mapping[str, Any] = {}
+_NO_ERRORS: Mapping[DocumentRef, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,12 @@ class Snapshot:
 
     :attr documents: JSON of each document that exists, by document id, for each
         model; a document that was asked for and is not here does not exist.
+    :attr errors: why a document exists but cannot be loaded.
     """
 
     version: int
     documents: Mapping[str, Mapping[str, bytes]]
+    errors: Mapping[DocumentRef, str] = field(default_factory=lambda: _NO_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,10 @@ class DeliveryReport:
     expanded: int = 0
     entries: int = 0
     errors: list[tuple[DocumentRef, str]] = field(default_factory=list)
+
+    def count(self, outcome: Outcome) -> None:
+        """Count the outcome of one write."""
+        setattr(self, outcome.value, getattr(self, outcome.value) + 1)
 
     def add(self, other: DeliveryReport) -> None:
         """Add the figures of another report to this one."""

@@ -1,1 +1,37 @@
-"""SQLAlchemy as the primary engine."""
+"""SQLAlchemy as the primary engine: ordinary declarative models, SQLite or PostgreSQL.
+
+Include it by ``nefertari.engine = nefertari_engine_base.primary.sqla``; it makes its
+engine from the settings ``sqlalchemy.*``. An application that has an engine of its
+own calls ``config.add_primary_engine(SQLAlchemyEngine(engine))`` instead.
+"""
+
+from __future__ import annotations
+
+from pyramid.config import Configurator
+
+from nefertari_engine_base.exceptions import ConfigurationError
+
+try:
+    from sqlalchemy import engine_from_config
+
+    from nefertari_engine_base.primary.sqla.engine import SQLAlchemyEngine
+except ImportError as error:
+    raise ConfigurationError(
+        'SQLAlchemy is missing: pip install "nefertari-es[sqla]".'
+    ) from error
+
+__all__ = ["SQLAlchemyEngine", "includeme"]
+
+
+def includeme(config: Configurator) -> None:
+    """Make the engine of the settings, and ``request.dbsession``."""
+    config.include("nefertari_engine_base")
+    settings = config.get_settings()
+    if "sqlalchemy.url" not in settings:
+        raise ConfigurationError(
+            "sqlalchemy.url is not set: say where the database is, for example "
+            "sqlalchemy.url = sqlite:///%(here)s/app.sqlite"
+        )
+    engine = SQLAlchemyEngine(engine_from_config(settings, "sqlalchemy."))
+    config.add_primary_engine(engine)
+    config.add_request_method(engine.sessions.of_request, "dbsession", reify=True)

@@ -1,0 +1,78 @@
+"""A second life in a search engine for the models of a Pyramid application.
+
+``config.include("nefertari_engine_base")`` includes the engines that the setting
+``nefertari.engine`` names, and adds:
+
+* directives ``config.add_secondary``, ``config.add_primary_engine``,
+  ``config.add_secondary_engine``,
+* the subscriber predicate ``for_models``,
+* ``request.engines``,
+* an exception view that answers errors of the family with their HTTP status.
+"""
+
+from __future__ import annotations
+
+from pyramid.config import Configurator
+
+from nefertari_engine_base.config import (
+    add_primary_engine,
+    add_secondary,
+    add_secondary_engine,
+    engine_error_view,
+    engines_of_request,
+    secondary,
+    setup_database,
+)
+from nefertari_engine_base.engines import Engines, engines_of
+from nefertari_engine_base.events import (
+    ChangesCommitted,
+    DocumentCreated,
+    DocumentDeleted,
+    DocumentsChanged,
+    DocumentUpdated,
+)
+from nefertari_engine_base.exceptions import EngineError
+from nefertari_engine_base.interfaces import IEngines, IInTransaction
+from nefertari_engine_base.predicates import ForModels
+from nefertari_engine_base.query.queryable import Queryable
+from nefertari_engine_base.schema import Nested, Reindex
+from nefertari_engine_base.settings import EngineSettings
+from nefertari_engine_base.sync.capture import TouchDocuments
+
+__all__ = [
+    # Declaring models
+    "Nested",
+    "Queryable",
+    "Reindex",
+    "secondary",
+    # Events
+    "ChangesCommitted",
+    "DocumentCreated",
+    "DocumentDeleted",
+    "DocumentUpdated",
+    "DocumentsChanged",
+    # The rest
+    "EngineError",
+    "Engines",
+    "engines_of",
+    "includeme",
+    "setup_database",
+]  # fmt: skip
+
+
+def includeme(config: Configurator) -> None:
+    """Set up the base, and include the engines of ``nefertari.engine``."""
+    settings = EngineSettings.from_settings(config.get_settings())
+    engines = Engines(config.registry, settings)
+    config.registry.registerUtility(engines, IEngines)
+
+    config.add_directive("add_secondary", add_secondary)
+    config.add_directive("add_primary_engine", add_primary_engine)
+    config.add_directive("add_secondary_engine", add_secondary_engine)
+    config.add_subscriber_predicate("for_models", ForModels)
+    config.add_subscriber(TouchDocuments(engines), IInTransaction)
+    config.add_request_method(engines_of_request, "engines", reify=True)
+    config.add_exception_view(engine_error_view, context=EngineError)
+
+    for engine in settings.engines:
+        config.include(engine)

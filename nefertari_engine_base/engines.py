@@ -1,0 +1,224 @@
+"""The engines of an application: who owns which model, and what is derived from it.
+
+One :class:`Engines` stands in each application's registry. It is filled by
+directives while the application is configured, and completed by
+:meth:`Engines.complete` once every model is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pyramid.registry import Registry
+from zope.interface import implementer
+
+from nefertari_engine_base.exceptions import ConfigurationError, UnknownModel
+from nefertari_engine_base.generation import generate_document
+from nefertari_engine_base.interfaces import (
+    IEngines,
+    IOutbox,
+    IPrimaryEngine,
+    ISecondaryEngine,
+)
+from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
+from nefertari_engine_base.settings import EngineSettings
+from nefertari_engine_base.sync.capture import Publisher
+from nefertari_engine_base.sync.delivery import Pause, VersionCheck
+from nefertari_engine_base.sync.related import DependencyGraph
+
+# The application that a model belongs to: the one configured last. A class has one
+# ``secondary``, so it cannot serve two applications of a process at the same time.
+_OWNERS: WeakKeyDictionary[type, Engines] = WeakKeyDictionary()
+
+
+@implementer(IEngines)
+class Engines:
+    """Models, engines, and the links between them.
+
+    :attr primaries: engines that own data, by name.
+    :attr secondaries: engines of documents, by name; the first is the one that
+        ``Model.secondary`` belongs to and that is queried.
+    :attr schemas: schema of each model that has documents, by model name.
+    :attr graph: which documents a change touches.
+    :attr versions: see :class:`~nefertari_engine_base.sync.delivery.VersionCheck`.
+    :attr pause: see :class:`~nefertari_engine_base.sync.delivery.Pause`.
+    """
+
+    def __init__(self, registry: Registry, settings: EngineSettings) -> None:
+        self.registry = registry
+        self.settings = settings
+        self.primaries: dict[str, IPrimaryEngine] = {}
+        self.secondaries: dict[str, ISecondaryEngine] = {}
+        self.schemas: dict[str, ModelSchema] = {}
+        self.graph = DependencyGraph(())
+        self.pause = Pause()
+        self.versions = VersionCheck(self)
+        self._options: dict[type, SecondaryOptions] = {}
+        self._documents: dict[tuple[str, str], type] = {}
+        self._linked: set[type] = set()
+        self._bases: dict[type, tuple[str, ...]] = {}
+
+    # --- configuration -----------------------------------------------------
+
+    def add_primary(self, engine: IPrimaryEngine) -> None:
+        """Make an engine known that owns data."""
+        self.primaries[engine.name] = engine
+
+    def add_secondary(self, engine: ISecondaryEngine) -> None:
+        """Make an engine known that holds documents."""
+        self.secondaries[engine.name] = engine
+
+    def add_model(self, model: type, options: SecondaryOptions) -> None:
+        """Want documents of a model."""
+        self._options[model] = options
+
+    def options_of(self, model: type) -> SecondaryOptions | None:
+        """What ``@secondary`` was told of the model; ``None`` without documents."""
+        return self._options.get(model)
+
+    def complete(self) -> None:
+        """Describe the new models, generate their documents, begin to listen.
+
+        May be called again after more models were added.
+
+        :raises ConfigurationError: if anything does not fit together.
+        """
+        fresh = [model for model in self._options if model not in self._linked]
+        if not fresh or not self.primaries:
+            return
+        for model in fresh:
+            schema = self.primary_of(model).describe(model, self._options[model])
+            other = self.schemas.setdefault(schema.name, schema)
+            if other is not schema:
+                raise ConfigurationError(
+                    f"Two models are called {schema.name}: {_place(other.model)} and "
+                    f"{_place(model)}. Documents are told apart by the name of their "
+                    f"model: rename one."
+                )
+            self._link(schema)
+        self.graph = DependencyGraph(self.schemas.values())
+        self._bases.clear()
+        for primary in self.primaries.values():
+            primary.listen(Publisher(self, primary), self.graph)
+
+    def _link(self, schema: ModelSchema) -> None:
+        _OWNERS[schema.model] = self
+        self._linked.add(schema.model)
+        for engine in self.secondaries.values():
+            document = generate_document(schema, engine)
+            self._documents[engine.name, schema.name] = document
+        if self.secondaries:
+            first = next(iter(self.secondaries))
+            schema.model.secondary = self._documents[first, schema.name]  # type: ignore[attr-defined]
+
+    # --- questions ---------------------------------------------------------
+
+    def primary_of(self, model: type) -> IPrimaryEngine:
+        """The engine that owns a model. :raises UnknownModel:"""
+        for engine in self.primaries.values():
+            if engine.owns(model):
+                return engine
+        known = ", ".join(self.primaries) or "none"
+        raise UnknownModel(
+            f"No primary engine stores {_place(model)} (engines: {known}). Include the "
+            f"engine of its kind, for example nefertari_engine_base.primary.sqla, in "
+            f"nefertari.engine."
+        )
+
+    @property
+    def secondary(self) -> ISecondaryEngine | None:
+        """The secondary engine that is queried, or ``None`` without one."""
+        return next(iter(self.secondaries.values()), None)
+
+    def schema_of(self, model: type | str) -> ModelSchema:
+        """The schema of a model, its document class, or its name.
+
+        :raises UnknownModel: if it has no documents here.
+        """
+        name = model if isinstance(model, str) else _primary_class(model).__name__
+        try:
+            return self.schemas[name]
+        except KeyError:
+            known = ", ".join(sorted(self.schemas)) or "none"
+            raise UnknownModel(
+                f"{name} has no secondary here (models that have: {known}). Decorate "
+                f"it with @secondary and scan its module, or call "
+                f"config.add_secondary({name})."
+            ) from None
+
+    def document_class(self, schema: ModelSchema, secondary: str) -> type:
+        """The generated class of a model for one secondary engine."""
+        return self._documents[secondary, schema.name]
+
+    def bases(self, model: type) -> tuple[str, ...]:
+        """Names of the model's superclasses whose changes matter to documents."""
+        known = self._bases.get(model)
+        if known is None:
+            names = self.graph.models()
+            known = tuple(
+                base.__name__ for base in model.__mro__[1:] if base.__name__ in names
+            )
+            self._bases[model] = known
+        return known
+
+    def outboxes(self) -> Iterator[IOutbox]:
+        """The outboxes of all primaries."""
+        for primary in self.primaries.values():
+            yield from primary.outboxes()
+
+    # --- life --------------------------------------------------------------
+
+    def setup_database(self) -> None:
+        """Create what is missing: tables and the outbox first, then indices."""
+        for primary in self.primaries.values():
+            primary.setup_database()
+        for secondary in self.secondaries.values():
+            secondary.setup_database()
+
+    def close(self) -> None:
+        """Stop listening, and give back every connection."""
+        for primary in self.primaries.values():
+            primary.close()
+        for secondary in self.secondaries.values():
+            secondary.close()
+        for schema in self.schemas.values():
+            if _OWNERS.get(schema.model) is self:
+                del _OWNERS[schema.model]
+
+
+def engines_of(registry: Registry) -> Engines:
+    """The engines of an application. :raises ConfigurationError: if there are none."""
+    found: Engines | None = registry.queryUtility(IEngines)
+    if found is None:
+        raise ConfigurationError(
+            "This application has no engines: call "
+            'config.include("nefertari_engine_base").'
+        )
+    return found
+
+
+def owner_of(model: type) -> Engines:
+    """The engines of the application that a model belongs to.
+
+    :raises UnknownModel: if no application has it.
+    """
+    model = _primary_class(model)
+    for base in model.__mro__:
+        owner = _OWNERS.get(base)
+        if owner is not None:
+            return owner
+    raise UnknownModel(
+        f"{_place(model)} belongs to no configured application: decorate it with "
+        f"@secondary, scan its module, and commit the configuration."
+    )
+
+
+def _primary_class(model: Any) -> type:
+    primary: type = getattr(model, "primary", model)
+    return primary if isinstance(primary, type) else model
+
+
+def _place(model: type) -> str:
+    return f"{model.__module__}.{model.__qualname__}"

@@ -1,0 +1,92 @@
+"""From a model to its document class, by ``type()``.
+
+A generated class has one base, the secondary engine's document class; the primary's
+plain methods, properties and class attributes; and fields made anew by the secondary
+engine. It is an ordinary class to look at: its name, module, qualified name and
+docstring lead to the model, and ``Movie.secondary`` is where it says it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nefertari_engine_base.interfaces import ISecondaryEngine
+from nefertari_engine_base.schema import ModelSchema
+
+#: Set on a base class whose attributes the documents must not inherit: the base of
+#: all models, mixins that are about the primary's own life.
+NOT_INHERITED = "__not_inherited_by_secondary__"
+
+
+def generate_document(schema: ModelSchema, secondary: ISecondaryEngine) -> type:
+    """Generate the document class of a model for a secondary engine.
+
+    :raises UnmappableField: naming the model and the field.
+    """
+    namespace = {
+        **_behaviour(schema),
+        **_fields(schema, secondary),
+        "__module__": schema.model.__module__,
+        "__qualname__": f"{schema.model.__qualname__}.secondary",
+        "__doc__": _docstring(schema, secondary),
+        "primary": schema.model,
+    }
+    document = type(schema.name, (secondary.document_base(),), namespace)
+    secondary.attach(document, schema)
+    return document
+
+
+def _fields(schema: ModelSchema, secondary: ISecondaryEngine) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        name: secondary.make_field(schema.name, field)
+        for name, field in schema.fields.items()
+    }
+    for name, relation in schema.relations.items():
+        inner = secondary.make_inner_document(
+            relation.target, _fields(relation.document, secondary)
+        )
+        fields[name] = secondary.make_relation(schema.name, relation, inner)
+    return fields
+
+
+def _behaviour(schema: ModelSchema) -> dict[str, Any]:
+    """The model's plain methods, properties and class attributes.
+
+    The whole inheritance is walked, since mixins carry behaviour too; the nearest
+    definition of a name wins, as in the model itself.
+    """
+    behaviour: dict[str, Any] = {}
+    stored = {*schema.fields, *schema.relations, *schema.hidden}
+    for owner in reversed(schema.model.__mro__):
+        if owner is object or NOT_INHERITED in vars(owner):
+            continue
+        for name, value in _inheritable(vars(owner)):
+            if name not in stored and not _is_instrumented(schema.model, name):
+                behaviour[name] = value
+    return behaviour
+
+
+def _inheritable(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in attributes.items():
+        if name.startswith("__") or name in _RESERVED:
+            continue
+        yield name, value
+
+
+#: Names that belong to the two worlds themselves.
+_RESERVED = frozenset({"primary", "secondary", "metadata", "registry", "objects"})
+
+
+def _is_instrumented(model: type, name: str) -> bool:
+    # Mapped attributes of any primary are descriptors that their library put in
+    # place of what the class declared; plain behaviour is what Python itself knows.
+    value = model.__dict__.get(name, getattr(model, name, None))
+    module = type(value).__module__
+    return module.partition(".")[0] in ("sqlalchemy", "mongoengine")
+
+
+def _docstring(schema: ModelSchema, secondary: ISecondaryEngine) -> str:
+    first = (schema.model.__doc__ or "").strip().partition("\n")[0]
+    text = f"Documents of {schema.name} in {secondary.name}."
+    return f"{text}\n\n{first}" if first else text

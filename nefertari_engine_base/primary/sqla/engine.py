@@ -1,0 +1,224 @@
+"""SQLAlchemy behind the interface of primary engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, NoInspectionAvailable
+from sqlalchemy.orm import Session, configure_mappers
+from zope.interface import implementer
+
+from nefertari_engine_base.exceptions import (
+    ConfigurationError,
+    PrimaryError,
+    UnknownModel,
+)
+from nefertari_engine_base.interfaces import (
+    IDependencyGraph,
+    IPrimaryEngine,
+    IPublisher,
+)
+from nefertari_engine_base.primary.sqla import querying, schema, signals
+from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
+from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
+from nefertari_engine_base.primary.sqla.locking import LockingOutbox
+from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
+from nefertari_engine_base.primary.sqla.session import Sessions
+from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
+from nefertari_engine_base.values import Capability, Page, Query
+
+_OUTBOXES: dict[str, type[SQLOutbox]] = {
+    "postgresql": LockingOutbox,
+    "sqlite": LeasingOutbox,
+}
+
+
+@implementer(IPrimaryEngine)
+class SQLAlchemyEngine:
+    """Models of SQLAlchemy, on SQLite or PostgreSQL.
+
+    :param engine: the application's engine.
+    :param session: finds the session that reads use; by default those of
+        :class:`~nefertari_engine_base.primary.sqla.session.Sessions`.
+    """
+
+    name = "sqla"
+
+    def __init__(
+        self, engine: Engine, session: Callable[[], Session] | None = None
+    ) -> None:
+        if engine.dialect.name not in _OUTBOXES:
+            raise ConfigurationError(
+                f"{engine.dialect.name} is not supported: the outbox needs SQLite or "
+                f"PostgreSQL."
+            )
+        self.engine = engine
+        self.sessions = Sessions(engine)
+        self._session = session or self.sessions.current
+        self._publisher: IPublisher | None = None
+        self._schemas: dict[str, ModelSchema] = {}
+        self._options: dict[type, SecondaryOptions] = {}
+        self._loaders: dict[str, Loader] = {}
+        self._outboxes: WeakKeyDictionary[Engine, SQLOutbox] = WeakKeyDictionary()
+
+    @property
+    def capabilities(self) -> Capability:
+        """See :attr:`IPrimaryEngine.capabilities`."""
+        flags = Capability.TRANSACTIONAL | Capability.SAVEPOINTS
+        if self.engine.dialect.name == "postgresql":
+            flags |= Capability.SKIP_LOCKED
+        return flags
+
+    # --- models ------------------------------------------------------------
+
+    def owns(self, model: type) -> bool:
+        """See :meth:`IPrimaryEngine.owns`."""
+        try:
+            return bool(inspect(model).is_mapper)
+        except NoInspectionAvailable:
+            return False
+
+    def describe(self, model: type, options: SecondaryOptions) -> ModelSchema:
+        """See :meth:`IPrimaryEngine.describe`."""
+        configure_mappers()
+        self._options[model] = options
+        described = schema.describe(model, options, self._options.get)
+        self._schemas[described.name] = described
+        self._loaders.pop(described.name, None)
+        return described
+
+    def listen(self, publisher: IPublisher, graph: IDependencyGraph) -> None:
+        """See :meth:`IPrimaryEngine.listen`."""
+        if self._publisher is not None:
+            signals.forget(self._publisher)
+        self._publisher = publisher
+        for known in self._known_schemas().values():
+            for mapper in inspect(known.model).self_and_descendants:
+                model = mapper.class_
+                bases = tuple(base.__name__ for base in model.__mro__[1:])
+                signals.listen(
+                    signals.Source(
+                        model=model,
+                        schema=self._schema_of(model),
+                        references=graph.references(model.__name__, bases),
+                        publisher=publisher,
+                        outbox_for=self._outbox_for,
+                    )
+                )
+
+    def _known_schemas(self) -> dict[str, ModelSchema]:
+        """Schemas of the models with documents, and of those that only are embedded."""
+        known = dict(self._schemas)
+        for root in self._schemas.values():
+            for _, inner in root.walk():
+                known.setdefault(inner.name, inner)
+        return known
+
+    def _schema_of(self, model: type) -> ModelSchema:
+        known = self._known_schemas()
+        for base in model.__mro__:
+            if base.__name__ in known:
+                return known[base.__name__]
+        raise UnknownModel(f"{model.__name__} has no documents and is in none.")
+
+    # --- delivery ----------------------------------------------------------
+
+    def setup_database(self) -> None:
+        """See :meth:`IPrimaryEngine.setup_database`.
+
+        A SQLite file is put in WAL mode, in which deliveries and readers do not wait
+        for each other: https://www.sqlite.org/wal.html
+        """
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        metadatas = {
+            id(known.model.metadata): known.model.metadata  # type: ignore[attr-defined]
+            for known in self._known_schemas().values()
+        }
+        for metadata in metadatas.values():
+            metadata.create_all(self.engine)
+        self._outbox_for(self.engine).setup()
+
+    def outboxes(self) -> Sequence[SQLOutbox]:
+        """See :meth:`IPrimaryEngine.outboxes`."""
+        return [self._outbox_for(self.engine)]
+
+    def outbox_of(self, schema: ModelSchema) -> SQLOutbox:
+        """See :meth:`IPrimaryEngine.outbox_of`."""
+        return self._outbox_for(self.engine)
+
+    def _outbox_for(self, engine: Engine) -> SQLOutbox:
+        outbox = self._outboxes.get(engine)
+        if outbox is None:
+            outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
+            self._outboxes[engine] = outbox
+        return outbox
+
+    def _loader_of(self, model: str) -> Loader:
+        loader = self._loaders.get(model)
+        if loader is None:
+            loader = self._loaders[model] = Loader(self._schemas[model])
+        return loader
+
+    # --- reading -----------------------------------------------------------
+
+    def document_id(self, instance: Any) -> str:
+        """See :meth:`IPrimaryEngine.document_id`."""
+        mapper = inspect(type(instance))
+        return self._schema_of(type(instance)).document_id(
+            mapper.primary_key_from_instance(instance)
+        )
+
+    def to_dict(self, instance: Any) -> Mapping[str, Any]:
+        """See :meth:`IPrimaryEngine.to_dict`."""
+        return to_dict(self._schema_of(type(instance)), instance)
+
+    def search(self, schema: ModelSchema, query: Query) -> Page[Any]:
+        """See :meth:`IPrimaryEngine.search`."""
+        with _translated_read_errors():
+            return querying.search(self._session(), schema, query)
+
+    def count(self, schema: ModelSchema, query: Query) -> int:
+        """See :meth:`IPrimaryEngine.count`."""
+        with _translated_read_errors():
+            return querying.count(self._session(), schema, query)
+
+    def explain(self, schema: ModelSchema, query: Query) -> Mapping[str, Any]:
+        """See :meth:`IPrimaryEngine.explain`."""
+        statement = querying.build_select(schema, query, self.engine.dialect)
+        return {"sql": str(statement.compile(self.engine))}
+
+    def get_by_ids(self, schema: ModelSchema, ids: Sequence[str]) -> Mapping[str, Any]:
+        """See :meth:`IPrimaryEngine.get_by_ids`."""
+        with _translated_read_errors():
+            return querying.get_by_ids(self._session(), schema, ids)
+
+    def list_ids(
+        self, schema: ModelSchema, after: str | None, limit: int
+    ) -> Sequence[str]:
+        """See :meth:`IPrimaryEngine.list_ids`."""
+        with self._outbox_for(self.engine).engine.connect() as connection:
+            return self._loader_of(schema.name).list_ids(connection, after, limit)
+
+    def close(self) -> None:
+        """See :meth:`IPrimaryEngine.close`."""
+        if self._publisher is not None:
+            signals.forget(self._publisher)
+            self._publisher = None
+        self.sessions.remove()
+        for outbox in list(self._outboxes.values()):
+            outbox.close()
+
+
+@contextmanager
+def _translated_read_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise PrimaryError(f"The database failed a read: {error}") from error

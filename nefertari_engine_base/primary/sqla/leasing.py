@@ -1,0 +1,169 @@
+"""Claims by leases: SQLite, and databases without SKIP LOCKED.
+
+Each step is a transaction of its own, so that nobody waits for a search server with
+the database locked. A claim marks its entries with a name of its own and a time; who
+dies leaves marks that expire.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import uuid4
+
+from sqlalchemy import bindparam, or_, select, text, update
+from zope.interface import implementer
+
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.interfaces import IClaim, IOutbox
+from nefertari_engine_base.primary.sqla.outbox import (
+    DELETE,
+    ENTRY_COLUMNS,
+    SQLClaim,
+    SQLOutbox,
+    entry_of,
+    translated_errors,
+)
+from nefertari_engine_base.primary.sqla.tables import (
+    epoch_now,
+    outbox,
+    version_counter,
+)
+from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
+
+log = logging.getLogger(__name__)
+
+#: How long a claim lasts, in seconds: longer than any delivery, since a claim that
+#: expires too early costs a repeat, and one that expires too late costs a wait.
+LEASE = 60.0
+
+_FREE = (
+    outbox.c.dead_at.is_(None),
+    or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < epoch_now()),
+)
+_DUE = (
+    select(outbox.c.id)
+    .where(*_FREE, outbox.c.due_at <= epoch_now())
+    .order_by(outbox.c.due_at, outbox.c.id)
+    .limit(bindparam("limit"))
+    .scalar_subquery()
+)
+_MARK = (
+    update(outbox)
+    .values(claimed_by=bindparam("name"), claimed_until=epoch_now() + LEASE)
+    .returning(*ENTRY_COLUMNS)
+)
+_CLAIM_DUE = _MARK.where(outbox.c.id.in_(_DUE))
+_CLAIM_IDS = _MARK.where(*_FREE, outbox.c.id.in_(bindparam("ids", expanding=True)))
+_ACKNOWLEDGE = DELETE.where(outbox.c.claimed_by == bindparam("name"))
+_RELEASE = (
+    update(outbox)
+    .where(outbox.c.claimed_by == bindparam("name"))
+    .values(claimed_by=None, claimed_until=None)
+)
+_KEEP = (
+    update(outbox)
+    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .values(claimed_by=bindparam("name"), claimed_until=epoch_now() + LEASE)
+)
+_DRAW = (
+    update(version_counter)
+    .values(value=version_counter.c.value + 1)
+    .returning(version_counter.c.value)
+)
+_ADVANCE = text(
+    "UPDATE nefertari_version_counter SET value = max(value, :above) WHERE id = 1"
+)
+
+
+@implementer(IOutbox)
+class LeasingOutbox(SQLOutbox):
+    """The outbox of a SQLite database."""
+
+    @contextmanager
+    def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
+        """See :meth:`IOutbox.claim`."""
+        name = str(uuid4())
+        with translated_errors():
+            with self.engine.begin() as connection:
+                if ids is None:
+                    values = {"name": name, "limit": limit}
+                    rows = connection.execute(_CLAIM_DUE, values)
+                else:
+                    values = {"name": name, "ids": ids[:limit]}
+                    rows = connection.execute(_CLAIM_IDS, values)
+                entries = sorted(map(entry_of, rows), key=lambda entry: entry.id)
+            claim = LeasingClaim(self, entries, name)
+            try:
+                yield claim
+            finally:
+                if entries:
+                    claim.release()
+
+    def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
+        """See :meth:`IOutbox.draw_and_load`."""
+        with translated_errors():
+            # The draw is committed before anything is written with it: a version
+            # that a rollback takes back would be drawn again.
+            with self.engine.begin() as connection:
+                version: int = connection.execute(_DRAW).scalar_one()
+            with self.engine.connect() as connection:
+                return Snapshot(version, *self.load(connection, refs))
+
+    def advance_version(self, above: int) -> None:
+        """See :meth:`IOutbox.advance_version`."""
+        with translated_errors(), self.engine.begin() as connection:
+            connection.execute(_ADVANCE, {"above": above})
+
+
+@implementer(IClaim)
+class LeasingClaim(SQLClaim):
+    """Entries that carry this claim's name."""
+
+    def __init__(
+        self, source: SQLOutbox, entries: Sequence[OutboxEntry], name: str
+    ) -> None:
+        super().__init__(source, entries)
+        self._name = name
+
+    def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
+        """See :meth:`IClaim.expand`."""
+        with self.source.engine.begin() as connection:
+            entries = self.expand_in(connection, entry, limit)
+            if entries:
+                ids = [named.id for named in entries]
+                connection.execute(_KEEP, {"ids": ids, "name": self._name})
+            return entries
+
+    def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
+        """See :meth:`IClaim.draw_and_load`."""
+        return self.source.draw_and_load(refs)
+
+    def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
+        """See :meth:`IClaim.acknowledge`."""
+        if entries:
+            with self.source.engine.begin() as connection:
+                connection.execute(
+                    _ACKNOWLEDGE,
+                    {"ids": [entry.id for entry in entries], "name": self._name},
+                )
+
+    def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
+        """See :meth:`IClaim.refuse`."""
+        with self.source.engine.begin() as connection:
+            self.refuse_in(connection, entry, reason, delay)
+
+    def release(self) -> None:
+        """Give back what was not acknowledged."""
+        try:
+            with translated_errors(), self.source.engine.begin() as connection:
+                connection.execute(_RELEASE, {"name": self._name})
+        except PrimaryError as error:
+            # The lease ends by itself; the error of the delivery is the one to see.
+            log.warning(
+                "A claim was not released and expires in %d s: %s",
+                LEASE,
+                error,
+                extra={"action": "release_claim"},
+            )

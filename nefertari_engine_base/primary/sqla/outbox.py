@@ -1,0 +1,245 @@
+"""The outbox of one SQL database: what both ways of claiming have in common.
+
+Delivery has connections of its own, from a pool made like the application's, so that
+an application that has all of its connections in use cannot starve it nor wait for
+it. :mod:`.locking` claims by row locks, :mod:`.leasing` by leases.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.pool import StaticPool
+
+from nefertari_engine_base.exceptions import (
+    ConversionError,
+    EngineError,
+    InvalidDocumentId,
+    PrimaryError,
+)
+from nefertari_engine_base.interfaces import IClaim
+from nefertari_engine_base.primary.sqla.loading import Loader
+from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
+from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
+
+#: How the columns of a claimed row make an entry.
+ENTRY_COLUMNS = (
+    outbox.c.id,
+    outbox.c.secondary,
+    outbox.c.model,
+    outbox.c.key,
+    outbox.c.path,
+    outbox.c.cursor,
+    outbox.c.attempts,
+)
+
+INSERT = insert(outbox).returning(outbox.c.id)
+DELETE = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+REFUSE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("entry"))
+    .values(
+        attempts=outbox.c.attempts + 1,
+        reason=bindparam("reason"),
+        due_at=epoch_now() + bindparam("delay"),
+        claimed_by=None,
+        claimed_until=None,
+    )
+)
+BURY = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("entry"))
+    .values(
+        attempts=outbox.c.attempts + 1,
+        reason=bindparam("reason"),
+        dead_at=epoch_now(),
+        claimed_by=None,
+        claimed_until=None,
+    )
+)
+
+#: Finds the loader of a model. :raises KeyError:
+LoaderOf = Callable[[str], Loader]
+
+
+def entry_of(row: Row[Any]) -> OutboxEntry:
+    """The entry that a row of :data:`ENTRY_COLUMNS` holds."""
+    id_, secondary, model, key, path, cursor, attempts = row
+    return OutboxEntry(id_, Touch(secondary, model, key, path), cursor, attempts)
+
+
+def rows_of(touches: Iterable[Touch]) -> list[dict[str, Any]]:
+    """Rows to insert for touches."""
+    return [
+        {
+            "secondary": touch.secondary,
+            "model": touch.model,
+            "path": touch.path,
+            "key": touch.key,
+        }
+        for touch in touches
+    ]
+
+
+def insert_entries(connection: Connection, touches: Sequence[Touch]) -> list[int]:
+    """Insert entries in the connection's transaction; their numbers."""
+    return list(connection.execute(INSERT, rows_of(touches)).scalars())
+
+
+class SQLOutbox(ABC):
+    """See :class:`~nefertari_engine_base.interfaces.IOutbox`.
+
+    :param engine: the application's engine; ours is made from it.
+    """
+
+    def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
+        self.application_engine = engine
+        self.engine = _own_engine(engine)
+        self.loader_of = loader_of
+
+    @abstractmethod
+    def claim(
+        self, limit: int, ids: Sequence[int] | None = None
+    ) -> AbstractContextManager[IClaim]:
+        """See :meth:`IOutbox.claim`."""
+
+    @abstractmethod
+    def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
+        """See :meth:`IOutbox.draw_and_load`."""
+
+    @abstractmethod
+    def advance_version(self, above: int) -> None:
+        """See :meth:`IOutbox.advance_version`."""
+
+    def waiting(self) -> int:
+        """See :meth:`IOutbox.waiting`."""
+        with translated_errors(), self.engine.connect() as connection:
+            return connection.execute(
+                select(func.count())
+                .select_from(outbox)
+                .where(outbox.c.dead_at.is_(None))
+            ).scalar_one()
+
+    def add(self, touches: Iterable[Touch]) -> None:
+        """See :meth:`IOutbox.add`."""
+        if rows := rows_of(touches):
+            with translated_errors(), self.engine.begin() as connection:
+                connection.execute(insert(outbox), rows)
+
+    def setup(self) -> None:
+        """Create the tables that are missing."""
+        with translated_errors(), self.engine.begin() as connection:
+            create_tables(connection)
+
+    def close(self) -> None:
+        """Give back the connections of deliveries."""
+        if self.engine is not self.application_engine:
+            self.engine.dispose()
+
+    def load(
+        self, connection: Connection, refs: Sequence[DocumentRef]
+    ) -> tuple[dict[str, dict[str, bytes]], dict[DocumentRef, str]]:
+        """Documents by model and id, and why others cannot be loaded."""
+        documents: dict[str, dict[str, bytes]] = {}
+        errors: dict[DocumentRef, str] = {}
+        models: dict[str, list[str]] = {}
+        for ref in refs:
+            models.setdefault(ref.model, []).append(ref.id)
+        for model, ids in models.items():
+            loader = self.loader_of(model)
+            try:
+                documents[model] = loader.load(connection, ids)
+            except (ConversionError, InvalidDocumentId):
+                # One of them is bad; its neighbours shall not suffer.
+                documents[model] = {}
+                for id_ in ids:
+                    try:
+                        documents[model].update(loader.load(connection, [id_]))
+                    except (ConversionError, InvalidDocumentId) as error:
+                        errors[DocumentRef(model, id_)] = str(error)
+        return documents, errors
+
+
+class SQLClaim:
+    """What both claims do with a connection in a transaction."""
+
+    def __init__(self, source: SQLOutbox, entries: Sequence[OutboxEntry]) -> None:
+        self.source = source
+        self.entries = entries
+
+    def expand_in(
+        self, connection: Connection, entry: OutboxEntry, limit: int
+    ) -> list[OutboxEntry]:
+        """:meth:`IClaim.expand` in the connection's transaction."""
+        touch = entry.touch
+        ids = self.source.loader_of(touch.model).find_owners(
+            connection, touch.path, touch.key, entry.cursor, limit
+        )
+        if len(ids) < limit:
+            connection.execute(DELETE, {"ids": [entry.id]})
+        else:
+            connection.execute(
+                update(outbox).where(outbox.c.id == entry.id).values(cursor=ids[-1])
+            )
+        if not ids:
+            return []
+        touches = [Touch(touch.secondary, touch.model, id_) for id_ in ids]
+        numbers = insert_entries(connection, touches)
+        # The numbers need not come in the order of the rows; which entry has which
+        # does not matter, since all of them are alike but for their document.
+        return [
+            OutboxEntry(number, named)
+            for number, named in zip(numbers, touches, strict=True)
+        ]
+
+    def refuse_in(
+        self,
+        connection: Connection,
+        entry: OutboxEntry,
+        reason: str,
+        delay: float | None,
+    ) -> None:
+        """:meth:`IClaim.refuse` in the connection's transaction."""
+        values = {"entry": entry.id, "reason": reason}
+        if delay is None:
+            connection.execute(BURY, values)
+        else:
+            connection.execute(REFUSE, {**values, "delay": delay})
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Errors of the database as one of the family.
+
+    :raises PrimaryError:
+    """
+    try:
+        yield
+    except EngineError:
+        raise
+    except (DBAPIError, StatementError) as error:
+        raise PrimaryError(
+            f"The database failed a delivery: {error}. If it lacks nefertari_outbox, "
+            f"run setup_database."
+        ) from error
+
+
+def _own_engine(engine: Engine) -> Engine:
+    if isinstance(engine.pool, StaticPool) or _in_memory(engine):
+        # A second pool would be a second, empty database.
+        return engine
+    # The pool is made anew from the application's, creator and connect arguments
+    # included, as Engine.dispose does; the dialect is shared.
+    return Engine(engine.pool.recreate(), engine.dialect, engine.url)
+
+
+def _in_memory(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite" and engine.url.database in (
+        None, "", ":memory:",
+    )  # fmt: skip

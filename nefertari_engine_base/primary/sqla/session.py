@@ -1,0 +1,46 @@
+"""The sessions that an application gets from this engine, if it wants them.
+
+In a request it is ``request.dbsession``, which joins the transaction of pyramid_tm
+where that is included. Outside of requests each thread has one. An application with
+sessions of its own needs none of this: changes are heard of in every session.
+"""
+
+from __future__ import annotations
+
+import zope.sqlalchemy
+from pyramid.request import Request
+from pyramid.threadlocal import get_current_request
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+
+class Sessions:
+    """Makes sessions, and finds the current one.
+
+    :param engine: what the sessions are bound to.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.factory = sessionmaker(engine)
+        self._of_thread = scoped_session(self.factory)
+
+    def of_request(self, request: Request) -> Session:
+        """A session that lives as long as the request, and joins its transaction."""
+        session = self.factory()
+        manager = getattr(request, "tm", None)
+        if manager is not None:
+            zope.sqlalchemy.register(session, transaction_manager=manager)
+        request.add_finished_callback(lambda _: session.close())
+        return session
+
+    def current(self) -> Session:
+        """The session of the current request, else the one of this thread."""
+        request = get_current_request()
+        if request is not None and hasattr(request, "dbsession"):
+            session: Session = request.dbsession
+            return session
+        return self._of_thread()
+
+    def remove(self) -> None:
+        """Close the session of this thread."""
+        self._of_thread.remove()

@@ -1,0 +1,304 @@
+"""What SQLAlchemy's unit of work says of changes.
+
+Rows are heard of one by one, from mapper events, which also tell what cascades and
+orphans did; they are announced together when their flush is done. Listeners stand on
+:class:`sqlalchemy.orm.Session` itself, so every session counts: one of pyramid_tm's,
+one of a script that calls ``commit()``, a scoped one.
+https://docs.sqlalchemy.org/en/20/orm/events.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import event, inspect
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
+from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE
+
+from nefertari_engine_base.interfaces import IPublisher
+from nefertari_engine_base.primary.sqla.outbox import SQLOutbox, insert_entries
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.sync.transaction import TransactionLog
+from nefertari_engine_base.values import Action, Change, DocumentRef
+
+_INFO = "nefertari_engine_base"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What is reported of the rows of one model, and to whom.
+
+    :attr schema: has the model's key; of a base class, if that is what has documents.
+    :attr references: attributes whose old values are needed.
+    """
+
+    model: type
+    schema: ModelSchema
+    references: frozenset[str]
+    publisher: IPublisher
+    outbox_for: Callable[[Engine], SQLOutbox]
+
+
+_Found = tuple[Source, Change, Any]
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was heard in a session, and not yet dealt with.
+
+    :attr flushed: rows of the running flush, by the connection they were written on.
+    :attr committed: the (nested) transaction that has just been committed.
+    """
+
+    flushed: dict[Connection, list[_Found]] = field(default_factory=dict)
+    logs: dict[IPublisher, TransactionLog] = field(default_factory=dict)
+    committed: SessionTransaction | None = None
+
+
+_SOURCES: WeakKeyDictionary[type, Source] = WeakKeyDictionary()
+
+
+def listen(source: Source) -> None:
+    """Report the changes of a model from now on; the last call for a model counts."""
+    if source.model not in _SOURCES:
+        mapper = inspect(source.model)
+        for name, listener in _MAPPER_LISTENERS.items():
+            event.listen(mapper, name, listener)
+    for key in source.references:
+        attribute = getattr(source.model, key)
+        if not event.contains(attribute, "set", _keep_old_value):
+            # Asks SQLAlchemy to load the old value before it is overwritten: it
+            # names a document that has lost a row.
+            event.listen(attribute, "set", _keep_old_value, active_history=True)
+    _SOURCES[source.model] = source
+
+
+def forget(publisher: IPublisher) -> None:
+    """Report nothing more to a publisher."""
+    for model, source in list(_SOURCES.items()):
+        if source.publisher is publisher:
+            del _SOURCES[model]
+            for name, listener in _MAPPER_LISTENERS.items():
+                event.remove(inspect(model), name, listener)
+
+
+def _keep_old_value(*arguments: Any) -> None:
+    """Listens for the sake of ``active_history`` alone."""
+
+
+# --- rows ----------------------------------------------------------------------
+
+
+def _after_insert(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    if (source := _SOURCES.get(type(target))) is not None:
+        state = inspect(target)
+        ref = DocumentRef(source.model.__name__, _current_id(source, mapper, target))
+        change = Change(ref, Action.CREATED, references=_references(source, state))
+        _hear(state, connection, source, change, target)
+
+
+def _after_update(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    if (source := _SOURCES.get(type(target))) is None:
+        return
+    state = inspect(target)
+    fields = _changed(state)
+    if not fields:
+        return
+    name = source.model.__name__
+    current_id = _current_id(source, mapper, target)
+    references = _references(source, state)
+    previous = _previous(source, state)
+    old_id = source.schema.document_id(state.identity or ())
+    if old_id != current_id:
+        # The row has another key now: the old document goes, a new one comes.
+        gone = Change(
+            DocumentRef(name, old_id), Action.DELETED, None, references, previous
+        )
+        come = Change(DocumentRef(name, current_id), Action.CREATED, None, references)
+        _hear(state, connection, source, gone, target)
+        _hear(state, connection, source, come, target)
+        return
+    change = Change(
+        DocumentRef(name, current_id), Action.UPDATED, fields, references, previous
+    )
+    _hear(state, connection, source, change, target)
+
+
+def _after_delete(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    if (source := _SOURCES.get(type(target))) is not None:
+        state = inspect(target)
+        id_ = source.schema.document_id(state.identity or ())
+        change = Change(
+            DocumentRef(source.model.__name__, id_),
+            Action.DELETED,
+            references=_references(source, state),
+            previous=_previous(source, state),
+        )
+        _hear(state, connection, source, change, target)
+
+
+_MAPPER_LISTENERS: dict[str, Callable[..., None]] = {
+    "after_insert": _after_insert,
+    "after_update": _after_update,
+    "after_delete": _after_delete,
+}
+
+
+def _current_id(source: Source, mapper: Mapper[Any], target: Any) -> str:
+    return source.schema.document_id(mapper.primary_key_from_instance(target))
+
+
+def _changed(state: InstanceState[Any]) -> frozenset[str]:
+    """Attributes with a net change; loads nothing."""
+    keys = [*state.committed_state, *state._pending_mutations]
+    return frozenset(key for key in keys if _history(state, key).has_changes())
+
+
+def _history(state: InstanceState[Any], key: str) -> Any:
+    return state.manager[key].impl.get_history(state, state.dict, PASSIVE_NO_INITIALIZE)
+
+
+def _references(source: Source, state: InstanceState[Any]) -> dict[str, Any]:
+    """Values of the reference attributes that are known without asking."""
+    values = state.dict
+    return {key: values[key] for key in source.references if key in values}
+
+
+def _previous(source: Source, state: InstanceState[Any]) -> dict[str, Any]:
+    previous = {}
+    for key in source.references:
+        if key in state.committed_state:
+            deleted = _history(state, key).deleted
+            if deleted:
+                previous[key] = deleted[0]
+    return previous
+
+
+def _hear(
+    state: InstanceState[Any],
+    connection: Connection,
+    source: Source,
+    change: Change,
+    target: Any,
+) -> None:
+    session = state.session
+    if session is not None:
+        heard = _heard(session)
+        heard.flushed.setdefault(connection, []).append((source, change, target))
+
+
+def _heard(session: Session) -> _Heard:
+    heard: _Heard = session.info.setdefault(_INFO, None) or _Heard()
+    session.info[_INFO] = heard
+    return heard
+
+
+# --- sessions --------------------------------------------------------------------
+
+
+def _before_flush(session: Session, context: Any, instances: Any) -> None:
+    """Load references that will be gone, or overwritten, once they are flushed."""
+    for collection in (session.deleted, session.dirty):
+        for instance in collection:
+            source = _SOURCES.get(type(instance))
+            if source is not None and source.references:
+                values = inspect(instance).dict
+                for key in source.references:
+                    if key not in values:
+                        getattr(instance, key)
+
+
+def _after_flush(session: Session, context: Any) -> None:
+    heard: _Heard | None = session.info.get(_INFO)
+    if heard is None or not heard.flushed:
+        return
+    flushed, heard.flushed = heard.flushed, {}
+    for connection, found in flushed.items():
+        for publisher, changes in _by_publisher(found):
+            log = heard.logs.get(publisher)
+            if log is None:
+                log = heard.logs[publisher] = _new_log(session)
+            log.record(change for _, change, _ in changes)
+            try:
+                publisher.publish(
+                    log,
+                    [(change, source.model, row) for source, change, row in changes],
+                )
+            except BaseException:
+                log.forget_wanted()
+                raise
+            outbox = changes[0][0].outbox_for(connection.engine)
+            log.write(outbox, partial(insert_entries, connection))
+
+
+def _by_publisher(found: list[_Found]) -> Iterator[tuple[IPublisher, list[_Found]]]:
+    groups: dict[IPublisher, list[_Found]] = {}
+    for item in found:
+        groups.setdefault(item[0].publisher, []).append(item)
+    yield from groups.items()
+
+
+def _new_log(session: Session) -> TransactionLog:
+    log = TransactionLog()
+    transaction = session.get_nested_transaction() or session.get_transaction()
+    while transaction is not None:
+        if transaction.nested:
+            log.begin_savepoint()
+        transaction = transaction.parent
+    return log
+
+
+def _after_transaction_create(
+    session: Session, transaction: SessionTransaction
+) -> None:
+    heard: _Heard | None = session.info.get(_INFO)
+    if heard is not None and transaction.nested:
+        for log in heard.logs.values():
+            log.begin_savepoint()
+
+
+def _after_commit(session: Session) -> None:
+    heard: _Heard | None = session.info.get(_INFO)
+    if heard is not None:
+        heard.committed = session.get_nested_transaction() or session.get_transaction()
+
+
+def _after_soft_rollback(session: Session, previous: SessionTransaction) -> None:
+    heard: _Heard | None = session.info.get(_INFO)
+    if heard is not None:
+        heard.flushed = {}
+
+
+def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
+    heard: _Heard | None = session.info.get(_INFO)
+    if heard is None:
+        return
+    committed = heard.committed is transaction
+    if transaction.nested:
+        for log in heard.logs.values():
+            if committed:
+                log.release_savepoint()
+            else:
+                log.rollback_savepoint()
+    elif transaction.parent is None:
+        # The session is free for others from here on, and so is this state.
+        del session.info[_INFO]
+        if committed:
+            for publisher, log in heard.logs.items():
+                publisher.committed(log.changes, log.entries())
+
+
+for _name, _listener in {
+    "before_flush": _before_flush,
+    "after_flush": _after_flush,
+    "after_transaction_create": _after_transaction_create,
+    "after_commit": _after_commit,
+    "after_soft_rollback": _after_soft_rollback,
+    "after_transaction_end": _after_transaction_end,
+}.items():
+    event.listen(Session, _name, _listener)

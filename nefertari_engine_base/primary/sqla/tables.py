@@ -1,0 +1,118 @@
+"""The tables that delivery keeps in the primary's database."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Sequence,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class epoch_now(FunctionElement[float]):  # noqa: N801 - SQL functions are lower case
+    """The database's clock, as seconds since 1970 (UTC).
+
+    Clocks of applications and workers may differ; the database has only one.
+    """
+
+    type = Double()
+    inherit_cache = True
+    name = "epoch_now"
+
+
+@compiles(epoch_now)
+def _epoch_now(element: epoch_now, compiler: SQLCompiler, **kw: object) -> str:
+    return "extract(epoch from clock_timestamp())"
+
+
+@compiles(epoch_now, "sqlite")
+def _epoch_now_sqlite(element: epoch_now, compiler: SQLCompiler, **kw: object) -> str:
+    # https://www.sqlite.org/lang_datefunc.html: 2440587.5 is the epoch's Julian day
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+metadata = MetaData()
+
+#: Committed changes that are not yet known to be indexed. ``claimed_by`` and
+#: ``claimed_until`` are used where rows cannot be locked past a transaction.
+outbox = Table(
+    "nefertari_outbox",
+    metadata,
+    Column(
+        "id",
+        BigInteger().with_variant(Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    Column("secondary", String(64), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("path", String(255), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("cursor", Text),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("reason", Text),
+    Column("created_at", Double, nullable=False, server_default=epoch_now()),
+    Column("due_at", Double, nullable=False, server_default=epoch_now()),
+    Column("dead_at", Double),
+    Column("claimed_by", String(36)),
+    Column("claimed_until", Double),
+    # A number that was given once must not be given again: an inline delivery asks
+    # for its entries by number.
+    sqlite_autoincrement=True,
+)
+
+Index(
+    "nefertari_outbox_due",
+    outbox.c.due_at,
+    outbox.c.id,
+    postgresql_where=outbox.c.dead_at.is_(None),
+    sqlite_where=outbox.c.dead_at.is_(None),
+)
+
+#: Where versions are drawn on databases that have sequences.
+version_sequence = Sequence(
+    "nefertari_version", metadata=metadata, data_type=BigInteger
+)
+
+#: Where versions are drawn on databases that have none: one row.
+version_counter = Table(
+    "nefertari_version_counter",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
+
+#: Key of the advisory lock under which tables are created and versions moved ahead;
+#: any constant that other programs are unlikely to use.
+ADVISORY_LOCK = 0x6E65666572746172
+
+
+def create_tables(connection: Connection) -> None:
+    """Create what is missing. Safe for processes that start at the same time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
+        )
+        version_sequence.create(connection, checkfirst=True)
+        outbox.create(connection, checkfirst=True)
+        return
+    outbox.create(connection, checkfirst=True)
+    version_counter.create(connection, checkfirst=True)
+    connection.execute(
+        text(
+            "INSERT OR IGNORE INTO nefertari_version_counter (id, value) VALUES (1, 0)"
+        )
+    )

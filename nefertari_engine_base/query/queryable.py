@@ -1,0 +1,74 @@
+"""Reads as class methods: of models that want them, and of every document class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nefertari_engine_base.engines import owner_of
+from nefertari_engine_base.query import dispatcher
+
+
+class Queryable:
+    """A mixin for models: reads by either engine, the secondary by default.
+
+    It stores nothing and needs no particular primary engine::
+
+        class Movie(Queryable, Base): ...
+
+        Movie.get_collection(q="blade runner", year=1982, _sort="-rating")
+    """
+
+    __not_inherited_by_secondary__ = True
+
+    @classmethod
+    def get_collection(cls, **parameters: Any) -> Any:
+        """See :func:`nefertari_engine_base.query.dispatcher.get_collection`."""
+        return dispatcher.get_collection(owner_of(cls), cls, parameters)
+
+    @classmethod
+    def get_item(cls, **parameters: Any) -> Any:
+        """See :func:`nefertari_engine_base.query.dispatcher.get_item`."""
+        return dispatcher.get_item(owner_of(cls), cls, parameters)
+
+    @classmethod
+    def get_by_ids(cls, ids: Sequence[object], **parameters: Any) -> list[Any | None]:
+        """See :func:`nefertari_engine_base.query.dispatcher.get_by_ids`."""
+        return dispatcher.get_by_ids(
+            owner_of(cls), cls, ids, parameters.get("_query_secondary")
+        )
+
+    @classmethod
+    def count(cls, **parameters: Any) -> int:
+        """See :func:`nefertari_engine_base.query.dispatcher.count`."""
+        return dispatcher.count(owner_of(cls), cls, parameters)
+
+
+class DocumentReads:
+    """A mixin for the document classes of secondary engines: they read themselves.
+
+    The same names as :class:`Queryable`, always answered by the secondary.
+    """
+
+    @classmethod
+    def get_collection(cls, **parameters: Any) -> Any:
+        """See :func:`nefertari_engine_base.query.dispatcher.get_collection`."""
+        parameters["_query_secondary"] = True
+        return dispatcher.get_collection(owner_of(cls), cls, parameters)
+
+    @classmethod
+    def get_item(cls, **parameters: Any) -> Any:
+        """See :func:`nefertari_engine_base.query.dispatcher.get_item`."""
+        parameters["_query_secondary"] = True
+        return dispatcher.get_item(owner_of(cls), cls, parameters)
+
+    @classmethod
+    def get_by_ids(cls, ids: Sequence[object]) -> list[Any | None]:
+        """See :func:`nefertari_engine_base.query.dispatcher.get_by_ids`."""
+        return dispatcher.get_by_ids(owner_of(cls), cls, ids, True)
+
+    @classmethod
+    def count(cls, **parameters: Any) -> int:
+        """See :func:`nefertari_engine_base.query.dispatcher.count`."""
+        parameters["_query_secondary"] = True
+        return dispatcher.count(owner_of(cls), cls, parameters)

@@ -1,0 +1,216 @@
+"""The only road into a secondary: claim, draw a version, load, write, acknowledge.
+
+Why the order is right, for any number of deliveries at once, in any order, repeated,
+or broken off anywhere:
+
+* for a committed change, some delivery claims its entry after the commit, then draws
+  a version v, then loads in a newer snapshot, so its write holds the change;
+* a write with a version above v drew it later, so loaded later, so holds it too;
+* hence the document that ends with the highest version holds every change, and a
+  version conflict, which means that something newer is there, counts as done.
+
+Drawing before claiming, or loading before drawing, breaks it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from nefertari_engine_base.exceptions import SecondaryUnavailable
+from nefertari_engine_base.interfaces import IClaim, IOutbox
+from nefertari_engine_base.sync import failures
+from nefertari_engine_base.values import (
+    DeliveryReport,
+    DocumentRef,
+    OutboxEntry,
+    Outcome,
+    Snapshot,
+    Write,
+)
+
+if TYPE_CHECKING:
+    from nefertari_engine_base.engines import Engines
+
+#: The longest time until a refused document is tried again, in seconds.
+LONGEST_RETRY_DELAY = 3600.0
+
+_Batch = dict[DocumentRef, list[OutboxEntry]]
+
+
+def deliver(
+    engines: Engines, outbox: IOutbox, limit: int, ids: Sequence[int] | None = None
+) -> DeliveryReport:
+    """Deliver entries of one outbox, once.
+
+    :param limit: how many entries to claim, and how many documents to look up for
+        an entry with a path.
+    :param ids: only these entries.
+    :raises SecondaryUnavailable: if the server could not be reached; the entries
+        wait for the next delivery.
+    """
+    engines.versions.check(outbox)
+    report = DeliveryReport()
+    with outbox.claim(limit, ids) as claim:
+        for secondary, batch in _resolve(engines, claim, limit, report).items():
+            snapshot = claim.draw_and_load(list(batch))
+            _write(engines, claim, secondary, batch, snapshot, report)
+    return report
+
+
+def deliver_inline(engines: Engines, outbox: IOutbox, ids: Sequence[int]) -> None:
+    """Deliver the entries of the transaction that was just committed.
+
+    Never raises: the commit has happened, and the entries are safe in the outbox.
+    """
+    if engines.pause.active:
+        return
+    settings = engines.settings
+    size = min(settings.batch_size, settings.inline_limit)
+    try:
+        for start in range(0, min(len(ids), settings.inline_limit), size):
+            report = deliver(engines, outbox, size, ids[start : start + size])
+            if report.deferred:
+                raise SecondaryUnavailable(f"{report.deferred} writes were put off.")
+    except Exception as error:  # noqa: BLE001 - the entries stay; see docstring
+        if isinstance(error, SecondaryUnavailable):
+            engines.pause.begin(settings.pause_after_failure)
+        failures.handler(engines.registry).delivery_failed(error, len(ids))
+
+
+class Pause:
+    """For how long this process does without the secondary where it can.
+
+    A commit must not wait for a server that was dead a moment ago: its delivery is
+    left to a worker. Nor must a read that the primary can answer.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Whether the pause still lasts."""
+        return time.monotonic() < self._until
+
+    def begin(self, seconds: float) -> None:
+        """Begin a pause of this many seconds."""
+        self._until = time.monotonic() + seconds
+
+    def end(self) -> None:
+        """End the pause: the secondary is known to answer."""
+        self._until = 0.0
+
+
+class VersionCheck:
+    """Makes sure that versions to come are above all that the index holds.
+
+    A primary that was restored from a backup draws versions again that it has drawn
+    before; every write would then be taken for an outdated one.
+    """
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+        self._checked: set[IOutbox] = set()
+
+    def check(self, outbox: IOutbox) -> None:
+        """Move the outbox's versions ahead if they are behind the index.
+
+        Asks once in the life of this process for each outbox.
+
+        :raises SecondaryUnavailable: if the secondary cannot be asked.
+        """
+        if outbox in self._checked:
+            return
+        schemas = list(self._engines.schemas.values())
+        highest = max(
+            (
+                secondary.highest_version(schemas)
+                for secondary in self._engines.secondaries.values()
+            ),
+            default=0,
+        )
+        outbox.advance_version(highest)
+        self._checked.add(outbox)
+
+
+def _resolve(
+    engines: Engines, claim: IClaim, limit: int, report: DeliveryReport
+) -> Mapping[str, _Batch]:
+    """The claimed entries by secondary and document, those with a path expanded."""
+    batches: dict[str, _Batch] = {}
+    for entry in claim.entries:
+        touch = entry.touch
+        if touch.secondary not in engines.secondaries:
+            _refuse(engines, claim, [entry], f"No engine {touch.secondary!r}.", report)
+            continue
+        if touch.model not in engines.schemas:
+            _refuse(engines, claim, [entry], f"No model {touch.model!r}.", report)
+            continue
+        entries: Sequence[OutboxEntry] = (entry,)
+        if touch.path:
+            entries = claim.expand(entry, limit)
+            report.expanded += len(entries)
+        batch = batches.setdefault(touch.secondary, {})
+        for named in entries:
+            ref = DocumentRef(named.touch.model, named.touch.key)
+            batch.setdefault(ref, []).append(named)
+    return batches
+
+
+def _write(
+    engines: Engines,
+    claim: IClaim,
+    secondary: str,
+    batch: _Batch,
+    snapshot: Snapshot,
+    report: DeliveryReport,
+) -> None:
+    applied: list[OutboxEntry] = []
+    for ref, reason in snapshot.errors.items():
+        _refuse(engines, claim, batch[ref], reason, report)
+    for model, refs in _by_model(batch, snapshot).items():
+        results = engines.secondaries[secondary].write(
+            engines.schemas[model], _writes(snapshot, model, refs)
+        )
+        for ref, result in zip(refs, results, strict=True):
+            if result.outcome in (Outcome.WRITTEN, Outcome.SUPERSEDED):
+                applied.extend(batch[ref])
+            elif result.outcome is Outcome.REFUSED:
+                _refuse(engines, claim, batch[ref], result.reason or "", report)
+            report.count(result.outcome)
+    claim.acknowledge(applied)
+    report.entries += len(applied)
+
+
+def _by_model(batch: _Batch, snapshot: Snapshot) -> dict[str, list[DocumentRef]]:
+    models: dict[str, list[DocumentRef]] = {}
+    for ref in batch:
+        if ref not in snapshot.errors:
+            models.setdefault(ref.model, []).append(ref)
+    return models
+
+
+def _writes(snapshot: Snapshot, model: str, refs: Sequence[DocumentRef]) -> list[Write]:
+    documents = snapshot.documents.get(model, {})
+    return [Write(ref.id, snapshot.version, documents.get(ref.id)) for ref in refs]
+
+
+def _refuse(
+    engines: Engines,
+    claim: IClaim,
+    entries: Sequence[OutboxEntry],
+    reason: str,
+    report: DeliveryReport,
+) -> None:
+    """Count a refusal against the entries of one document."""
+    settings = engines.settings
+    ref = DocumentRef(entries[0].touch.model, entries[0].touch.key)
+    report.errors.append((ref, reason))
+    final = any(entry.attempts + 1 >= settings.max_attempts for entry in entries)
+    for entry in entries:
+        delay = settings.retry_delay * 2**entry.attempts * random.uniform(0.5, 1.5)
+        claim.refuse(entry, reason, None if final else min(delay, LONGEST_RETRY_DELAY))
+    failures.handler(engines.registry).document_refused(ref, reason, final)

@@ -1,0 +1,63 @@
+"""Index every document of a model, by the same road as every delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nefertari_engine_base.exceptions import SecondaryUnavailable
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.values import (
+    DeliveryReport,
+    DocumentRef,
+    Outcome,
+    Write,
+)
+
+if TYPE_CHECKING:
+    from nefertari_engine_base.engines import Engines
+
+
+def index_all(
+    engines: Engines,
+    schema: ModelSchema,
+    on_batch: Callable[[DeliveryReport], None] | None = None,
+) -> DeliveryReport:
+    """Write the documents of all rows of a model to each secondary.
+
+    Rows are read in the order of their key, a batch at a time, each batch with a
+    version of its own, so that changes made meanwhile are neither lost nor undone.
+
+    :param on_batch: is called with the report of each batch.
+    :raises SecondaryUnavailable: if the server could not be reached; what was written
+        so far stays, and a repeat is harmless.
+    """
+    primary = engines.primary_of(schema.model)
+    outbox = primary.outbox_of(schema)
+    engines.versions.check(outbox)
+    total, after = DeliveryReport(), None
+    while ids := primary.list_ids(schema, after, engines.settings.batch_size):
+        after = ids[-1]
+        snapshot = outbox.draw_and_load([DocumentRef(schema.name, id_) for id_ in ids])
+        documents = snapshot.documents.get(schema.name, {})
+        report = DeliveryReport()
+        report.errors.extend(snapshot.errors.items())
+        for secondary in engines.secondaries.values():
+            results = secondary.write(
+                schema,
+                # A row that is gone meanwhile is left to its own delete.
+                [Write(id_, snapshot.version, text) for id_, text in documents.items()],
+            )
+            for result in results:
+                report.count(result.outcome)
+                if result.outcome is Outcome.REFUSED:
+                    ref = DocumentRef(schema.name, result.id)
+                    report.errors.append((ref, result.reason or ""))
+        total.add(report)
+        if on_batch:
+            on_batch(report)
+        if report.deferred:
+            raise SecondaryUnavailable(
+                f"The secondary put off {report.deferred} documents of {schema.name}."
+            )
+    return total

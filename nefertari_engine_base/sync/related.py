@@ -1,0 +1,157 @@
+"""Which documents a change touches: the dependency graph, and questions to it.
+
+The graph is computed once, when the configuration is complete, from the schemas of
+all documents. A question costs no query: documents that cannot be named without one
+become a touch with a path, which delivery looks up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from nefertari_engine_base.interfaces import IDependencyGraph
+from nefertari_engine_base.schema import ModelSchema, Reindex, RelationSchema
+from nefertari_engine_base.values import Action, Change, Touch
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Documents of ``root`` show rows of the model at the end of ``relations``.
+
+    :attr contents: fields and relations of that model which the documents show.
+    """
+
+    root: ModelSchema
+    relations: tuple[RelationSchema, ...]
+    contents: frozenset[str]
+
+    @property
+    def path(self) -> str:
+        """The dotted path from the root to the model."""
+        return ".".join(relation.name for relation in self.relations)
+
+    @property
+    def owner(self) -> ModelSchema:
+        """The schema that holds the last relation."""
+        relations = self.relations
+        return relations[-2].document if len(relations) > 1 else self.root
+
+
+@implementer(IDependencyGraph)
+class DependencyGraph:
+    """From a changed row to the documents that show it.
+
+    :param schemas: of every model that has documents.
+    """
+
+    def __init__(self, schemas: Iterable[ModelSchema]) -> None:
+        self._dependencies: dict[str, list[Dependency]] = {}
+        for root in schemas:
+            for relations, schema in root.walk():
+                dependency = Dependency(root, relations, _contents(schema, relations))
+                self._dependencies.setdefault(schema.name, []).append(dependency)
+
+    def models(self) -> frozenset[str]:
+        """Names of the models whose changes matter to any document."""
+        return frozenset(self._dependencies)
+
+    def references(self, model: str, bases: Sequence[str] = ()) -> frozenset[str]:
+        """Fields of a model whose old values are needed: they name documents."""
+        return frozenset(
+            field
+            for name in (model, *bases)
+            for dependency in self._dependencies.get(name, ())
+            if dependency.relations
+            for field in dependency.relations[-1].target_fields
+        )
+
+    def touched(
+        self, secondary: str, change: Change, bases: Sequence[str] = ()
+    ) -> Iterator[Touch]:
+        """The documents that a change touches, some of them more than once.
+
+        :param bases: the mapped classes that the changed row is an instance of,
+            beside the one that the change names.
+        """
+        for name in (change.ref.model, *bases):
+            for dependency in self._dependencies.get(name, ()):
+                yield from _touched(secondary, dependency, change)
+
+
+def _contents(
+    schema: ModelSchema, relations: tuple[RelationSchema, ...]
+) -> frozenset[str]:
+    if any(relation.reindex is Reindex.NEVER for relation in relations):
+        return frozenset()
+    if relations and relations[-1].reindex is Reindex.LINK:
+        return frozenset()
+    names = set(schema.fields)
+    for relation in schema.relations.values():
+        names.add(relation.name)
+        names.update(relation.owner_fields)
+    return frozenset(names)
+
+
+def _touched(secondary: str, dependency: Dependency, change: Change) -> Iterator[Touch]:
+    root = dependency.root.name
+    if not dependency.relations:
+        if change.action is not Action.UPDATED or _meets(change, dependency.contents):
+            yield Touch(secondary, root, change.ref.id)
+        return
+    if any(relation.reindex is Reindex.NEVER for relation in dependency.relations):
+        return
+    relation = dependency.relations[-1]
+    if relation.target_fields:
+        yield from _touched_owners(secondary, dependency, change)
+    elif change.action is Action.UPDATED and _meets(change, dependency.contents):
+        # A new row is shown by nobody yet, and who showed a deleted one has lost a
+        # reference or a link, which is a change of its own.
+        yield Touch(secondary, root, change.ref.id, dependency.path)
+
+
+def _touched_owners(
+    secondary: str, dependency: Dependency, change: Change
+) -> Iterator[Touch]:
+    relation = dependency.relations[-1]
+    moved = _meets(change, frozenset(relation.target_fields))
+    if change.action is Action.UPDATED and not (
+        moved or _meets(change, dependency.contents)
+    ):
+        return
+    path = ".".join(step.name for step in dependency.relations[:-1])
+    current, previous = _owner_ids(relation, dependency.owner, change)
+    if current is None:
+        # The reference is not known here (it was set by the database): the row
+        # itself leads to its owner.
+        yield Touch(secondary, dependency.root.name, change.ref.id, dependency.path)
+    for key in dict.fromkeys((current, previous)):
+        if key:
+            yield Touch(secondary, dependency.root.name, key, path)
+
+
+def _owner_ids(
+    relation: RelationSchema, owner: ModelSchema, change: Change
+) -> tuple[str | None, str]:
+    """Ids of the current and the previous owner; empty for none, ``None`` if the
+    current one is unknown."""
+    names = relation.target_fields
+    current: str | None = None
+    if all(name in change.references for name in names):
+        current = _document_id(owner, [change.references[name] for name in names])
+    before = {**change.references, **change.previous}
+    if any(name in change.previous for name in names) and all(
+        name in before for name in names
+    ):
+        return current, _document_id(owner, [before[name] for name in names])
+    return current, ""
+
+
+def _document_id(schema: ModelSchema, key: Sequence[object]) -> str:
+    return "" if any(part is None for part in key) else schema.document_id(key)
+
+
+def _meets(change: Change, names: frozenset[str]) -> bool:
+    return change.fields is None or not names.isdisjoint(change.fields)

@@ -1,0 +1,98 @@
+"""What one transaction has changed, savepoint by savepoint.
+
+A primary engine keeps one :class:`TransactionLog` for each running transaction and
+tells it where savepoints begin and end, so that an inner rollback forgets its own
+changes and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zope.interface import implementer
+
+from nefertari_engine_base.interfaces import IOutbox, ITransactionLog
+from nefertari_engine_base.values import Change, Touch
+
+
+@dataclass(slots=True)
+class _Level:
+    """One savepoint, or the transaction itself at the bottom."""
+
+    changes: list[Change] = field(default_factory=list)
+    touches: set[Touch] = field(default_factory=set)
+    entries: list[tuple[IOutbox, Sequence[int]]] = field(default_factory=list)
+
+
+@implementer(ITransactionLog)
+class TransactionLog:
+    """The changes of a running transaction, and the entries written for them."""
+
+    def __init__(self) -> None:
+        self._levels = [_Level()]
+        self._pending: dict[Touch, None] = {}
+
+    @property
+    def changes(self) -> list[Change]:
+        """The changes that no savepoint has rolled back, in order."""
+        return [change for level in self._levels for change in level.changes]
+
+    def entries(self) -> dict[IOutbox, list[int]]:
+        """Numbers of the entries that were written, by outbox."""
+        written: dict[IOutbox, list[int]] = {}
+        for level in self._levels:
+            for outbox, ids in level.entries:
+                written.setdefault(outbox, []).extend(ids)
+        return written
+
+    def record(self, changes: Iterable[Change]) -> None:
+        """Remember changes that were flushed."""
+        self._levels[-1].changes.extend(changes)
+
+    def touch(self, touches: Iterable[Touch]) -> None:
+        """Want entries for these documents; see :meth:`ITransactionLog.touch`."""
+        for touch in touches:
+            if not any(touch in level.touches for level in self._levels):
+                self._pending[touch] = None
+
+    def write(
+        self, outbox: IOutbox, insert: Callable[[Sequence[Touch]], Sequence[int]]
+    ) -> None:
+        """Write the wanted entries.
+
+        :param insert: writes entries in the running transaction, and returns their
+            numbers.
+        """
+        if not self._pending:
+            return
+        touches, self._pending = list(self._pending), {}
+        level = self._levels[-1]
+        level.entries.append((outbox, insert(touches)))
+        level.touches.update(touches)
+
+    def forget_wanted(self) -> None:
+        """Drop wanted entries: what they were wanted for has failed."""
+        self._pending = {}
+
+    def begin_savepoint(self) -> None:
+        """A savepoint begins."""
+        self._levels.append(_Level())
+
+    def release_savepoint(self) -> None:
+        """The innermost savepoint ends, and what it held counts."""
+        inner = self._levels.pop()
+        outer = self._levels[-1]
+        outer.changes.extend(inner.changes)
+        outer.touches.update(inner.touches)
+        outer.entries.extend(inner.entries)
+
+    def rollback_savepoint(self) -> None:
+        """The innermost savepoint ends, and what it held never happened."""
+        self._levels.pop()
+        self._pending = {}
+
+    def __repr__(self) -> str:
+        counts: Any = [len(level.changes) for level in self._levels]
+        return f"<TransactionLog changes by level: {counts}>"

@@ -1,0 +1,1 @@
+"""What stands in the server behind a model: names, mapping, creation."""

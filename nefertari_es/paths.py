@@ -1,0 +1,97 @@
+"""What each dotted name of a model is in its index, worked out once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nefertari_engine_base.encoding import Kind
+from nefertari_engine_base.schema import FieldSchema, ModelSchema
+
+from nefertari_es.documents import BaseDocument
+from nefertari_es.fields import exact_name, ordered_name
+from nefertari_es.index.mapping import mapping_body
+
+#: Kinds that a query of words has nothing to find in.
+_NOT_SEARCHED = frozenset({Kind.BINARY, Kind.JSON})
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedField:
+    """One field of the documents, reached by a dotted name.
+
+    :attr exact: the name to compare whole values with, for filters and facets;
+        ``None`` if the index cannot.
+    :attr ordered: the name to sort by and to compare ranges with, or ``None``.
+    :attr type: the type of the index's field, such as ``keyword``.
+    :attr nested: paths of the nested objects around it, the outermost first.
+    :attr item: the field, as one of its values where it holds many.
+    """
+
+    path: str
+    type: str
+    exact: str | None
+    ordered: str | None
+    nested: tuple[str, ...]
+    item: FieldSchema
+
+
+@dataclass(frozen=True)
+class IndexedModel:
+    """A model that is attached: its schema, class, alias and fields.
+
+    :attr fields: by dotted name; those of embedded documents included.
+    """
+
+    schema: ModelSchema
+    document: type[BaseDocument]
+    alias: str
+
+    @cached_property
+    def fields(self) -> Mapping[str, IndexedField]:
+        properties = mapping_body(self.document)["properties"]
+        return {
+            field.path: field for field in _walk(self.schema, properties, prefix="")
+        }
+
+    @cached_property
+    def searched(self) -> list[str]:
+        """Names of the fields that a text searches if it names none."""
+        return [
+            path
+            for path, field in self.fields.items()
+            if field.item.kind not in _NOT_SEARCHED
+        ]
+
+    @cached_property
+    def contents(self) -> frozenset[str]:
+        """Every name that can be asked for: fields, and embedded documents."""
+        relations = (path.rpartition(".")[0] for path in self.fields)
+        return frozenset(self.fields) | {path for path in relations if path}
+
+
+def _walk(
+    schema: ModelSchema,
+    properties: Mapping[str, Any],
+    prefix: str,
+    nested: tuple[str, ...] = (),
+) -> Iterator[IndexedField]:
+    for name, field in schema.fields.items():
+        path, definition = prefix + name, properties[name]
+        yield IndexedField(
+            path=path,
+            type=definition.get("type", "object"),
+            exact=exact_name(path, definition),
+            ordered=ordered_name(path, definition),
+            nested=nested,
+            item=dataclasses.replace(field, many=False),
+        )
+    for name, relation in schema.relations.items():
+        path, definition = prefix + name, properties[name]
+        around = (*nested, path) if definition.get("type") == "nested" else nested
+        yield from _walk(
+            relation.document, definition["properties"], f"{path}.", around
+        )

@@ -1,0 +1,243 @@
+"""The bulk writer: versioned writes as NDJSON over several connections.
+
+Sources arrive as JSON bytes and are sent as they are, with the version and the hash of
+the contents appended; nothing is parsed or encoded again. One request answers for all
+its documents, in their order, so a refused one harms no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from typing import Any
+
+import orjson
+from elasticsearch import ApiError, Elasticsearch
+from nefertari_engine_base.exceptions import (
+    EngineError,
+    SecondaryError,
+    SecondaryUnavailable,
+)
+from nefertari_engine_base.values import Outcome, Write, WriteResult
+
+from nefertari_es.client import UNAVAILABLE_STATUSES, translated_errors
+from nefertari_es.index.mapping import SYNC
+from nefertari_es.settings import ElasticsearchSettings
+
+Encode = Callable[[Any], bytes]
+
+_HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
+
+# With `status` of every item kept, an answer's place in the list is its document's;
+# leaving out the successes would lose it. An alias that is gone must not come back as
+# an index with a mapping that the server made up.
+_PARAMETERS = (
+    "filter_path=items.*.status,items.*.error.type,items.*.error.reason"
+    "&require_alias=true"
+)
+
+_CONFLICT = 409
+_NOT_FOUND = 404
+_TOO_LARGE = 413
+
+#: Errors of one item that are the server's or the index's state, not the document's.
+_NOT_THE_DOCUMENT = frozenset(
+    {
+        "circuit_breaking_exception",
+        "cluster_block_exception",
+        "es_rejected_execution_exception",
+        "index_closed_exception",
+        "rejected_execution_exception",
+        "unavailable_shards_exception",
+    }
+)
+
+#: What an action line and the appended object add to a source, in bytes, about.
+_OVERHEAD = 200
+
+
+def content_hash(source: bytes) -> str:
+    """The hash that a document carries of its own contents, as ``_sync.hash``."""
+    return hashlib.blake2b(source, digest_size=16).hexdigest()
+
+
+class BulkWriter:
+    """Writes to any alias through one client; may be used by several threads."""
+
+    def __init__(self, client: Elasticsearch, settings: ElasticsearchSettings) -> None:
+        self._client = client
+        self._documents = settings.bulk_documents
+        self._bytes = settings.bulk_bytes
+        self._connections = settings.bulk_connections
+
+    def write(
+        self, alias: str, writes: Iterable[Write], encode: Encode | None = None
+    ) -> list[WriteResult]:
+        """Apply writes; the results are in their order.
+
+        One chunk is sent by the calling thread, several over as many connections as
+        the settings say, while ``writes`` is still being read.
+
+        :param encode: makes JSON bytes of each source, in the thread that sends it,
+            for sources that are not bytes yet.
+        :raises SecondaryUnavailable: if nothing could be sent. If only a part could,
+            the rest is DEFERRED.
+        """
+        transfer = _Transfer(self._client, alias, encode)
+        chunks = self._chunks(writes)
+        first, second = next(chunks, None), next(chunks, None)
+        if first is None:
+            return []
+        if second is None:
+            results = transfer.send(first)
+        else:
+            results = self._send_all(transfer, chain((first, second), chunks))
+        if transfer.failure is not None and not transfer.landed:
+            raise SecondaryUnavailable(str(transfer.failure)) from transfer.failure
+        return results
+
+    def _chunks(self, writes: Iterable[Write]) -> Iterator[list[Write]]:
+        chunk: list[Write] = []
+        size = 0
+        for write in writes:
+            source = write.source
+            # A source that is still to be encoded has no size yet.
+            added = len(source) + _OVERHEAD if isinstance(source, bytes) else _OVERHEAD
+            if chunk and (len(chunk) >= self._documents or size + added > self._bytes):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(write)
+            size += added
+        if chunk:
+            yield chunk
+
+    def _send_all(
+        self, transfer: _Transfer, chunks: Iterable[list[Write]]
+    ) -> list[WriteResult]:
+        results: list[WriteResult] = []
+        waiting: deque[Future[list[WriteResult]]] = deque()
+        with ThreadPoolExecutor(self._connections, "bulk") as senders:
+            for chunk in chunks:
+                # As many again may wait, so that no connection does.
+                if len(waiting) >= 2 * self._connections:
+                    results += waiting.popleft().result()
+                waiting.append(senders.submit(transfer.send, chunk))
+                if transfer.failure is not None and not transfer.landed:
+                    break
+            for future in waiting:
+                results += future.result()
+        return results
+
+
+class _Transfer:
+    """The requests of one call of :meth:`BulkWriter.write`.
+
+    :attr landed: whether the server has answered for any document.
+    :attr failure: why a request failed as a whole; no other is sent after it.
+    """
+
+    def __init__(
+        self, client: Elasticsearch, alias: str, encode: Encode | None
+    ) -> None:
+        self._client = client
+        self._target = f"/{alias}/_bulk?{_PARAMETERS}"
+        self._encode = encode
+        self.landed = False
+        self.failure: EngineError | None = None
+
+    def send(self, chunk: Sequence[Write]) -> list[WriteResult]:
+        """Send one request, and the results of its writes."""
+        if self.failure is None:
+            try:
+                with translated_errors():
+                    return self._answers(chunk)
+            except EngineError as error:
+                self.failure = error
+        reason = str(self.failure)
+        return [WriteResult(write.id, Outcome.DEFERRED, reason) for write in chunk]
+
+    def _answers(self, chunk: Sequence[Write]) -> list[WriteResult]:
+        try:
+            response = self._client.perform_request(
+                "POST", self._target, headers=_HEADERS, body=self._body(chunk)
+            )
+        except ApiError as error:
+            if error.meta.status != _TOO_LARGE:
+                raise
+            return self._halves(chunk)
+        items = response.body["items"]
+        if len(items) != len(chunk):
+            raise SecondaryError(
+                f"The search server answered {len(items)} of {len(chunk)} writes."
+            )
+        results = list(map(_result, chunk, items))
+        self.landed = True
+        return results
+
+    def _halves(self, chunk: Sequence[Write]) -> list[WriteResult]:
+        if len(chunk) == 1:
+            self.landed = True
+            reason = "larger than the server's http.max_content_length"
+            return [WriteResult(chunk[0].id, Outcome.REFUSED, reason)]
+        middle = len(chunk) // 2
+        return self.send(chunk[:middle]) + self.send(chunk[middle:])
+
+    def _body(self, chunk: Sequence[Write]) -> bytes:
+        encode = self._encode
+        lines: list[bytes] = []
+        for write in chunk:
+            source = write.source
+            if source is None:
+                lines.append(_action(b"delete", write))
+            else:
+                lines.append(_action(b"index", write))
+                lines.append(
+                    _stamped(encode(source) if encode else source, write.version)
+                )
+        return b"".join(lines)
+
+
+def _action(verb: bytes, write: Write) -> bytes:
+    return b'{"%b":{"_id":%b,"version":%d,"version_type":"external"}}\n' % (
+        verb,
+        orjson.dumps(write.id),
+        write.version,
+    )
+
+
+def _stamped(source: bytes, version: int) -> bytes:
+    """The source on one line, with version and hash at its end."""
+    stamp = b'"%b":{"version":%d,"hash":"%b"}}\n' % (
+        SYNC.encode(),
+        version,
+        content_hash(source).encode(),
+    )
+    if b"\n" in source or not source.endswith(b"}"):
+        source = orjson.dumps(orjson.loads(source))
+    head = source[:-1].rstrip()
+    return head + stamp if head == b"{" else head + b"," + stamp
+
+
+def _result(write: Write, item: dict[str, dict[str, Any]]) -> WriteResult:
+    ((verb, answer),) = item.items()
+    status = answer["status"]
+    if status < 300:
+        return WriteResult(write.id, Outcome.WRITTEN)
+    if status == _CONFLICT:
+        return WriteResult(write.id, Outcome.SUPERSEDED)
+    error = answer.get("error")
+    if error is None:
+        # A delete of what is not there: its version is remembered all the same.
+        return WriteResult(write.id, Outcome.WRITTEN)
+    kind, reason = error["type"], f"{error['type']}: {error['reason']}"
+    if kind == "index_not_found_exception":
+        raise SecondaryError(
+            f"{error['reason']}. Create the indices with setup_database, or "
+            f"`nefertari-es schema apply`."
+        )
+    if status in UNAVAILABLE_STATUSES or kind in _NOT_THE_DOCUMENT:
+        return WriteResult(write.id, Outcome.DEFERRED, reason)
+    return WriteResult(write.id, Outcome.REFUSED, reason)

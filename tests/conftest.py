@@ -1,0 +1,100 @@
+"""Servers and databases that the tests share; started when first asked for."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tools import servers
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server_of() -> Iterator[object]:
+    """Function from a server's name to the server, shared by all tests."""
+    started: dict[str, servers.Server] = {}
+
+    def server(name: str) -> servers.Server:
+        if name not in started:
+            started[name] = servers.start(name)
+        return started[name]
+
+    yield server
+    for one in started.values():
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(server_of) -> str:
+    """URL of a real Elasticsearch."""
+    return server_of("elasticsearch").url
+
+
+@pytest.fixture(scope="session")
+def opensearch_url(server_of) -> str:
+    """URL of a real OpenSearch."""
+    return server_of("opensearch").url
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(server_of) -> str:
+    """URL of a real PostgreSQL, in SQLAlchemy's form."""
+    return server_of("postgresql").url
+
+
+@pytest.fixture(params=["elasticsearch", "opensearch"])
+def search_url(request, server_of) -> str:
+    """URL of each search server in turn."""
+    return server_of(request.param).url
+
+
+@pytest.fixture
+def index_prefix() -> str:
+    """A prefix that no other test has."""
+    return f"test-{os.getpid()}-{next(_NUMBERS)}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database on each kind of server in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'primary.sqlite'}"
+    else:
+        yield from _empty_postgresql(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def postgresql_database_url(postgresql_url: str) -> Iterator[str]:
+    """URL of an empty schema on PostgreSQL."""
+    yield from _empty_postgresql(postgresql_url)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[sa.Engine]:
+    """An engine on an empty database, on each kind of server in turn."""
+    engine = sa.create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def _empty_postgresql(server_url: str) -> Iterator[str]:
+    # A schema of its own is as good as a database, and twenty times cheaper.
+    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+    url = sa.make_url(server_url)
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE SCHEMA {name}"))
+    try:
+        yield url.update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(
+            hide_password=False
+        )
+    finally:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"DROP SCHEMA {name} CASCADE"))
+        engine.dispose()

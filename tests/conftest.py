@@ -91,9 +91,9 @@ def _empty_postgresql(server_url: str) -> Iterator[str]:
     with engine.connect() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA {name}"))
     try:
-        yield url.update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(
-            hide_password=False
-        )
+        yield url.update_query_dict(
+            {"options": f"-csearch_path={name}"}
+        ).render_as_string(hide_password=False)
     finally:
         with engine.connect() as connection:
             connection.execute(sa.text(f"DROP SCHEMA {name} CASCADE"))

@@ -57,6 +57,8 @@ def deliver(
         for secondary, batch in _resolve(engines, claim, limit, report).items():
             snapshot = claim.draw_and_load(list(batch))
             _write(engines, claim, secondary, batch, snapshot, report)
+    if report.written:
+        engines.pause.end()
     return report
 
 

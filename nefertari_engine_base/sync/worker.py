@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nefertari_engine_base.exceptions import SecondaryUnavailable
+from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
+from nefertari_engine_base.sync import failures
 from nefertari_engine_base.sync.delivery import deliver
 from nefertari_engine_base.values import DeliveryReport
 
@@ -38,3 +41,36 @@ def drain(
             if not (report.entries or report.expanded or report.errors):
                 break
     return total
+
+
+#: Seconds between two looks at an empty outbox.
+POLL_INTERVAL = 0.5
+#: The longest time, in seconds, between two tries to reach a secondary.
+LONGEST_BACKOFF = 30.0
+
+
+def run(engines: Engines, stop: threading.Event) -> None:
+    """Deliver what is due, again and again, until ``stop`` is set.
+
+    While the secondary or the database cannot be reached it is tried again after
+    times that double, with jitter, so that many workers do not come back at once.
+    """
+    failures_in_a_row = 0
+    while not stop.is_set():
+        try:
+            drain(engines)
+        except EngineError as error:
+            failures_in_a_row += 1
+            failures.handler(engines.registry).delivery_failed(error, _waiting(engines))
+            ceiling = min(LONGEST_BACKOFF, POLL_INTERVAL * 2**failures_in_a_row)
+            stop.wait(random.uniform(ceiling / 2, ceiling))
+        else:
+            failures_in_a_row = 0
+            stop.wait(POLL_INTERVAL)
+
+
+def _waiting(engines: Engines) -> int:
+    try:
+        return sum(outbox.waiting() for outbox in engines.outboxes())
+    except EngineError:
+        return 0

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from nefertari_engine_base.encoding import Kind
+from nefertari_engine_base.encoding import CODECS, Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +72,31 @@ def stores_plainly(type_: TypeEngine[Any]) -> bool:
     usual for its kind, on every database."""
     if isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval):
         return False
+    description = describe_type(type_)
     # SQLAlchemy has no public way to ask for the variants.
     variants = getattr(type_, "_variant_mapping", {}).values()
-    description = describe_type(type_)
     return description is not None and all(
-        describe_type(variant) == description and stores_plainly(variant)
+        stores_plainly(variant) and _alike(description, describe_type(variant))
         for variant in variants
     )
+
+
+def have_equal_values(one: TypeEngine[Any], other: TypeEngine[Any]) -> bool:
+    """Whether values of two columns are equal in Python when they are in the
+    database: not so where a collation makes different strings equal."""
+    if isinstance(one, TypeDecorator) or isinstance(other, TypeDecorator):
+        return type(one) is type(other)
+    for type_ in (one, other):
+        if isinstance(type_, pg.CITEXT) or getattr(type_, "collation", None):
+            return False
+    description = describe_type(one)
+    return description is not None and _alike(description, describe_type(other))
+
+
+def _alike(one: TypeDescription, other: TypeDescription | None) -> bool:
+    if other is None or one.many != other.many or one.enum_values != other.enum_values:
+        return False
+    return CODECS.get(one.kind) is CODECS.get(other.kind)
 
 
 def _with_length(kind: Kind) -> Describe:

@@ -1,0 +1,324 @@
+"""The documents of rows, as JSON, without making instances.
+
+A schema is compiled once into statements: one for the rows of the model, and one for
+each embedded relation, whose rows are found by the keys of all parents at once. Rows
+become dictionaries, and these JSON, in the order of the schema: a row has the same
+bytes whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Select, select
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import DataError
+from sqlalchemy.orm import RelationshipProperty, aliased, object_session
+from sqlalchemy.orm.collections import collection_adapter
+
+from nefertari_engine_base.encoding import Kind, convert
+from nefertari_engine_base.exceptions import ConversionError
+from nefertari_engine_base.primary.sqla.encoders import (
+    encoder_of,
+    find_culprit,
+    write_json,
+)
+from nefertari_engine_base.primary.sqla.keys import (
+    KEYS,
+    KeyPages,
+    chunks,
+    columns_of,
+    key_getter,
+    key_in,
+    key_values,
+)
+from nefertari_engine_base.primary.sqla.ordering import byte_order
+from nefertari_engine_base.primary.sqla.types import have_equal_values
+from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
+
+_Document = dict[str, Any]
+_Rows = Sequence[Row[Any]]
+
+
+class Loader:
+    """Loads the documents of one model; safe to share between threads.
+
+    :param schema: of the model, with what it embeds.
+    """
+
+    def __init__(self, schema: ModelSchema) -> None:
+        self.schema = schema
+        self._level = _Level(schema)
+        self._pages = KeyPages(schema)
+        key = columns_of(schema.model, schema.primary_key)
+        self._statement = select(*self._level.columns).where(key_in(key))
+
+    def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
+        """JSON of each document that exists, by document id.
+
+        An id is that of the row as the database gives it: where two spellings of a
+        key are equal (``1.1`` and ``1.10``), it may be another than was asked for.
+
+        :raises InvalidDocumentId: for an id that cannot be one of the model.
+        :raises ConversionError: for a value that no document can hold.
+        """
+        schema, level = self.schema, self._level
+        parse, name, key_of = schema.parse_id, schema.name, level.key_of_row
+        keys = key_values([parse(id_) for id_ in ids])
+        loaded: dict[str, bytes] = {}
+        for chunk in chunks(keys, len(schema.primary_key)):
+            rows = _fetch(connection, schema, self._statement, chunk)
+            documents = level.documents(connection, rows)
+            for row, document in zip(rows, documents, strict=True):
+                loaded[key_of(row)] = write_json(name, document)
+        return loaded
+
+    def list_ids(
+        self, connection: Connection, after: str | None, limit: int
+    ) -> list[str]:
+        """Ids of the model's documents in the order of the primary key.
+
+        :param after: go on behind this id; ``None`` starts at the beginning.
+        """
+        return self._pages.all(connection, after, limit)
+
+    def find_owners(
+        self, connection: Connection, path: str, key: str, after: str | None, limit: int
+    ) -> list[str]:
+        """Ids of the documents that embed a row, in the order of the primary key.
+
+        :param path: dotted names of the embedded relations that lead to the row.
+        :param key: id of the row among the rows of the path's last model.
+        :param after: go on behind this id; ``None`` starts at the beginning.
+        """
+        return self._pages.owners(connection, path, key, after, limit)
+
+
+def to_dict(schema: ModelSchema, instance: Any) -> dict[str, Any]:
+    """The document of an instance as it is, what has not been flushed included.
+
+    Written by orjson, the one of an unchanged row is what :meth:`Loader.load` gives.
+
+    :raises ConversionError: for a value that no document can hold.
+    """
+    document: _Document = {
+        name: convert(f"{schema.name}.{name}", field.encode, getattr(instance, name))
+        for name, field in schema.fields.items()
+    }
+    for name, relation in schema.relations.items():
+        related = [
+            to_dict(relation.document, item)
+            for item in _related(instance, relation, schema)
+        ]
+        document[name] = related if relation.many else next(iter(related), None)
+    return document
+
+
+class _Level:
+    """Documents of one schema, from rows of its columns: those of the document,
+    hidden ones, and then any that the statement needs."""
+
+    def __init__(self, schema: ModelSchema) -> None:
+        self.schema = schema
+        names = [*schema.fields, *schema.hidden]
+        self.position = {name: number for number, name in enumerate(names)}
+        self.columns = columns_of(schema.model, names)
+        self.names = tuple(schema.fields)
+        self.converters = list(_converters(schema))
+        self.embedded = [
+            _Embedded(self, relation) for relation in schema.relations.values()
+        ]
+        self.key_of_row = self._key_reader()
+
+    def getter(self, names: Sequence[str]) -> Callable[[Any], Any]:
+        """From a row to these columns, as a key."""
+        return key_getter([self.position[name] for name in names])
+
+    def documents(self, connection: Connection, rows: _Rows) -> list[_Document]:
+        """The documents of rows, with what they embed."""
+        documents = self._plain_documents(rows)
+        for embedded in self.embedded:
+            embedded.attach(connection, rows, documents)
+        return documents
+
+    def _plain_documents(self, rows: _Rows) -> list[_Document]:
+        names, converters = self.names, self.converters
+        documents = []
+        for row in rows:
+            # The names end before the columns that are no part of the document do.
+            document = dict(zip(names, row, strict=False))
+            try:
+                for name, encode in converters:
+                    value = document[name]
+                    if value is not None:
+                        document[name] = encode(value)
+            except Exception as error:
+                schema = self.schema
+                raise find_culprit(schema.name, schema.fields.values(), row) from error
+            documents.append(document)
+        return documents
+
+    def _key_reader(self) -> Callable[[Any], str]:
+        key_of, document_id = self.getter(self.schema.primary_key), self.schema
+        if len(self.schema.primary_key) > 1:
+            return lambda row: document_id.document_id(key_of(row))
+        if self.schema.key_fields[0].kind in _INTEGERS:
+            return lambda row: str(key_of(row))
+        return lambda row: document_id.document_id((key_of(row),))
+
+
+_INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
+
+
+def _converters(
+    schema: ModelSchema,
+) -> Iterable[tuple[str, Callable[[Any], Any]]]:
+    attributes = sa.inspect(schema.model).column_attrs
+    for name, field in schema.fields.items():
+        encode = encoder_of(field, attributes[name].columns[0].type)
+        if encode is not None:
+            yield name, encode
+
+
+class _Embedded:
+    """One embedded relation: a statement that finds the rows of many owners.
+
+    A row says by its link whose it is: a key that both the owner's row and the
+    embedded row have.
+    """
+
+    def __init__(self, owner: _Level, relation: RelationSchema) -> None:
+        self.name = relation.name
+        self.many = relation.many
+        self.level = _Level(relation.document)
+        relationship = sa.inspect(owner.schema.model).relationships[relation.name]
+        key = owner.schema.primary_key
+        if not _links_by_value(relationship):
+            self.link_of_owner = owner.getter(key)
+            statement, link = self._by_join(owner.schema, relation)
+        elif relation.through:
+            self.link_of_owner = owner.getter(key)
+            statement, link = self._through(relationship)
+        else:
+            self.link_of_owner = owner.getter(relation.owner_fields or key)
+            statement, link = self._by_field(relation)
+        self.width = len(link)
+        order = columns_of(relation.document.model, relation.document.primary_key)
+        self.statement = statement.where(key_in(link)).order_by(
+            *(relationship.order_by or ()), *map(byte_order, order)
+        )
+
+    def _by_field(self, relation: RelationSchema) -> tuple[Select[Any], list[Any]]:
+        names = relation.target_fields or relation.document.primary_key
+        self.link_of_row = self.level.getter(names)
+        return select(*self.level.columns), columns_of(relation.document.model, names)
+
+    def _through(
+        self, relationship: RelationshipProperty[Any]
+    ) -> tuple[Select[Any], list[Any]]:
+        secondary, condition = relationship.secondary, relationship.secondaryjoin
+        assert secondary is not None and condition is not None
+        by_key = {key: held for key, held in relationship.synchronize_pairs}
+        link = [by_key[key] for key in relationship.parent.primary_key]
+        statement = select(*self._with_link(link)).select_from(
+            relationship.mapper.class_
+        )
+        return statement.join(secondary, condition), link
+
+    def _by_join(
+        self, owner: ModelSchema, relation: RelationSchema
+    ) -> tuple[Select[Any], list[Any]]:
+        # The owner is the alias, since a relation orders by what it leads to.
+        alias = aliased(owner.model)
+        link = columns_of(alias, owner.primary_key)
+        statement = select(*self._with_link(link)).select_from(alias)
+        return statement.join(getattr(alias, relation.name)), link
+
+    def _with_link(self, link: Sequence[Any]) -> list[Any]:
+        first = len(self.level.columns)
+        self.link_of_row = key_getter(range(first, first + len(link)))
+        return [*self.level.columns, *link]
+
+    def attach(
+        self, connection: Connection, owners: _Rows, documents: Sequence[_Document]
+    ) -> None:
+        """Put the embedded documents into those of their owners."""
+        links = list(map(self.link_of_owner, owners))
+        found = self._find(connection, links)
+        name = self.name
+        if self.many:
+            for link, document in zip(links, documents, strict=True):
+                document[name] = found.get(link, [])
+        else:
+            for link, document in zip(links, documents, strict=True):
+                document[name] = next(iter(found.get(link, ())), None)
+
+    def _find(
+        self, connection: Connection, links: Iterable[Any]
+    ) -> Mapping[Any, list[_Document]]:
+        found: dict[Any, list[_Document]] = {}
+        keys = [link for link in dict.fromkeys(links) if _is_set(link)]
+        for chunk in chunks(keys, self.width):
+            rows = _fetch(connection, self.level.schema, self.statement, chunk)
+            documents = self.level.documents(connection, rows)
+            link_of_row = self.link_of_row
+            for row, document in zip(rows, documents, strict=True):
+                found.setdefault(link_of_row(row), []).append(document)
+        return found
+
+
+def _is_set(link: Any) -> bool:
+    return None not in link if isinstance(link, tuple) else link is not None
+
+
+def _fetch(
+    connection: Connection, schema: ModelSchema, statement: Select[Any], keys: Any
+) -> _Rows:
+    try:
+        return connection.execute(statement, {KEYS: keys}).all()
+    except (DataError, LookupError, ValueError, TypeError, ArithmeticError) as error:
+        # Drivers and types convert values while rows are fetched: a date after the
+        # year 9999, a string that is no member of its enumeration.
+        raise ConversionError(
+            f"A row of {schema.name} holds a value that cannot be read: {error}"
+        ) from error
+
+
+def _links_by_value(relationship: RelationshipProperty[Any]) -> bool:
+    """Whether Python finds the two sides of the link equal when the database does."""
+    pairs = [
+        *(relationship.local_remote_pairs or ()),
+        *relationship.synchronize_pairs,
+    ]
+    return all(have_equal_values(one.type, other.type) for one, other in pairs)
+
+
+# --- instances -------------------------------------------------------------------
+
+
+def _related(
+    instance: Any, relation: RelationSchema, schema: ModelSchema
+) -> Sequence[Any]:
+    value = getattr(instance, relation.name)
+    if not relation.many:
+        return [] if value is None else [value]
+    relationship = sa.inspect(schema.model).relationships[relation.name]
+    if relationship.lazy == "write_only":
+        session = object_session(instance)
+        items = [] if session is None else list(session.scalars(value.select()))
+    elif relationship.lazy == "dynamic":
+        items = list(value)
+    else:
+        items = list(collection_adapter(value))
+    if relationship.order_by:
+        return items
+    keys = relation.document.key_fields
+    return sorted(items, key=lambda item: [_rank(item, key) for key in keys])
+
+
+def _rank(instance: Any, key: FieldSchema) -> tuple[bool, Any]:
+    # An instance that has not been flushed may have no key yet: it comes last.
+    value = getattr(instance, key.name)
+    return (value is None, key.encode(value) if key.kind is Kind.ENUM else value)

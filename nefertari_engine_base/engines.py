@@ -89,7 +89,7 @@ class Engines:
         if not fresh or not self.primaries:
             return
         for model in fresh:
-            schema = self.primary_of(model).describe(model, self._options[model])
+            schema = self.primary_of(model).describe(model, self.options_of)
             other = self.schemas.setdefault(schema.name, schema)
             if other is not schema:
                 raise ConfigurationError(

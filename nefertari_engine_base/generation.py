@@ -8,7 +8,6 @@ docstring lead to the model, and ``Movie.secondary`` is where it says it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nefertari_engine_base.interfaces import ISecondaryEngine
@@ -57,33 +56,18 @@ def _behaviour(schema: ModelSchema) -> dict[str, Any]:
     definition of a name wins, as in the model itself.
     """
     behaviour: dict[str, Any] = {}
-    stored = {*schema.fields, *schema.relations, *schema.hidden}
+    other = {*schema.fields, *schema.relations, *schema.hidden, *schema.internals}
     for owner in reversed(schema.model.__mro__):
         if owner is object or NOT_INHERITED in vars(owner):
             continue
-        for name, value in _inheritable(vars(owner)):
-            if name not in stored and not _is_instrumented(schema.model, name):
+        for name, value in vars(owner).items():
+            if not name.startswith("__") and name not in other | _LINKS:
                 behaviour[name] = value
     return behaviour
 
 
-def _inheritable(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in attributes.items():
-        if name.startswith("__") or name in _RESERVED:
-            continue
-        yield name, value
-
-
-#: Names that belong to the two worlds themselves.
-_RESERVED = frozenset({"primary", "secondary", "metadata", "registry", "objects"})
-
-
-def _is_instrumented(model: type, name: str) -> bool:
-    # Mapped attributes of any primary are descriptors that their library put in
-    # place of what the class declared; plain behaviour is what Python itself knows.
-    value = model.__dict__.get(name, getattr(model, name, None))
-    module = type(value).__module__
-    return module.partition(".")[0] in ("sqlalchemy", "mongoengine")
+#: Names of the links between the two worlds.
+_LINKS = frozenset({"primary", "secondary"})
 
 
 def _docstring(schema: ModelSchema, secondary: ISecondaryEngine) -> str:

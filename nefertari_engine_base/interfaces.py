@@ -5,7 +5,7 @@ Engines meet only here: a primary never imports a secondary nor the other way ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +90,13 @@ class IPrimaryEngine(Interface):
     def owns(model: type) -> bool:
         """Whether instances of this class are stored by this engine."""
 
-    def describe(model: type, options: SecondaryOptions) -> ModelSchema:
+    def describe(
+        model: type, options_of: Callable[[type], SecondaryOptions | None]
+    ) -> ModelSchema:
         """The schema of a model, embedded relations included.
+
+        :param options_of: finds what ``@secondary`` was told of a model, of this one
+            and of those that it embeds; ``None`` for a model without documents.
 
         :raises UnmappableField: for a field that no document can hold.
         :raises MissingInverse: for a relation that cannot be followed back.

@@ -201,6 +201,8 @@ class ModelSchema:
     :attr hidden: fields that the primary reads for its own purposes (references of
         embedded relations, keys) and that are no part of the document.
     :attr bases: names of the mapped classes that the model inherits from.
+    :attr internals: names of class attributes that are the primary's own affair and
+        no behaviour of the model.
     """
 
     name: str
@@ -210,6 +212,7 @@ class ModelSchema:
     relations: Mapping[str, RelationSchema] = field(default_factory=dict)
     hidden: Mapping[str, FieldSchema] = field(default_factory=dict)
     bases: tuple[str, ...] = ()
+    internals: frozenset[str] = frozenset()
     options: SecondaryOptions = field(default_factory=SecondaryOptions)
 
     @cached_property

@@ -7,9 +7,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, dsl
 from elasticsearch.dsl.document_base import InstrumentedField
+
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
-
 from nefertari_es.documents import BaseDocument, LazyDocument
 from nefertari_es.index.mapping import SYNC
 
@@ -89,8 +89,10 @@ def _add_field(
     decode: Callable[[Any], Any],
 ) -> None:
     inherited = getattr(super(document, document), name, None)
-    if name == SYNC or name in _METADATA_FIELDS | _NEEDED or (
-        inherited is not None and name.startswith("_")
+    if (
+        name == SYNC
+        or name in _METADATA_FIELDS | _NEEDED
+        or (inherited is not None and name.startswith("_"))
     ):
         raise ConfigurationError(
             f"{'.'.join(path)}.{name}: no document can have a field of this name. "

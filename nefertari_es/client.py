@@ -6,25 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from elastic_transport import (
-    DEFAULT,
-    HttpHeaders,
-    NodeApiResponse,
-    TransportError,
-    Urllib3HttpNode,
-)
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout as TransportConnectionTimeout
-from elastic_transport.client_utils import DefaultType
+from elastic_transport import HttpHeaders, TransportError, Urllib3HttpNode
+from elastic_transport._node import NodeApiResponse
+from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import OrjsonSerializer
+
 from nefertari_engine_base.exceptions import (
     EngineError,
     QueryError,
     SecondaryError,
     SecondaryUnavailable,
 )
-
 from nefertari_es.settings import ElasticsearchSettings
 
 #: Statuses that say "not now": rejected for load, no master, a shard not yet there.

@@ -12,15 +12,19 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 from elasticsearch import dsl
-from elasticsearch.dsl.document import IndexMeta
-from elasticsearch.dsl.utils import HitMeta
-from nefertari_engine_base.exceptions import SecondaryOwnedError
-from nefertari_engine_base.schema import ModelSchema
+from elasticsearch.dsl._sync.document import IndexMeta
+from elasticsearch.dsl.utils import HitMeta, ObjectBase
 
+from nefertari_engine_base.exceptions import SecondaryOwnedError
+from nefertari_engine_base.query.queryable import DocumentReads
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_es.document_search import DocumentSearch
 from nefertari_es.index.mapping import SYNC
 
 
-class LazyDocument:
+# It overrides what would decode or hold values: the dictionary that documents of
+# `elasticsearch.dsl` are, whose interface stays.
+class LazyDocument(ObjectBase):
     """What documents and embedded documents have in common.
 
     :cvar _schema: the model, once the class is attached.
@@ -79,17 +83,15 @@ class LazyDocument:
         """The same, where the model has no attribute of this name."""
         return self._pk
 
-    def to_dict(self, **_: Any) -> dict[str, Any]:
+    def to_dict(self, *_: Any, **__: Any) -> dict[str, Any]:
         """The stored fields as plain JSON data, in a new dictionary.
 
         Arguments that other documents' ``to_dict`` take change nothing.
         """
         return dict(self._hit["_source"])
 
-    # The rest replaces the dictionary that `elasticsearch.dsl` documents are.
-
     @property
-    def _d_(self) -> dict[str, Any]:
+    def _d_(self) -> dict[str, Any]:  # type: ignore[override]
         return self.to_dict()
 
     def __getattr__(self, name: str) -> Any:
@@ -146,7 +148,7 @@ class InnerDocument(LazyDocument, dsl.InnerDoc):
             return NotImplemented
         return bool(self._hit["_source"] == other._hit["_source"])
 
-    __hash__ = None  # type: ignore[assignment] - as with other containers
+    __hash__ = None  # type: ignore[assignment]
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -164,10 +166,12 @@ class DocumentType(IndexMeta):
     @classmethod
     def construct_index(cls, opts: Any, bases: tuple[type, ...]) -> dsl.Index:
         """The index of a class that is not attached yet: nameless."""
-        return dsl.Index(name=None)  # type: ignore[arg-type] - as its base does
+        return dsl.Index(name=None)  # type: ignore[arg-type]
 
 
-class BaseDocument(LazyDocument, dsl.Document, metaclass=DocumentType):
+class BaseDocument(
+    DocumentReads, LazyDocument, dsl.Document, metaclass=DocumentType
+):
     """The one base of generated documents.
 
     ``Model.secondary.search()`` is a search of ``elasticsearch.dsl``, whose hits are
@@ -176,7 +180,7 @@ class BaseDocument(LazyDocument, dsl.Document, metaclass=DocumentType):
     """
 
     @cached_property
-    def meta(self) -> HitMeta:
+    def meta(self) -> HitMeta:  # type: ignore[override]
         """What the server says of the hit: ``id``, ``score``, ``version``, ..."""
         return HitMeta(dict(self._hit))
 
@@ -186,13 +190,25 @@ class BaseDocument(LazyDocument, dsl.Document, metaclass=DocumentType):
         score = self._hit.get("_score")
         return None if score is None else float(score)
 
-    def to_dict(self, **_: Any) -> dict[str, Any]:
+    def to_dict(self, *_: Any, **__: Any) -> dict[str, Any]:
         """The stored fields as plain JSON data, with ``_type`` and ``_pk``."""
         data = dict(self._hit["_source"])
         data.pop(SYNC, None)
         data["_type"] = self._schema.name
         data["_pk"] = self._pk
         return data
+
+    @classmethod
+    def search(cls, using: Any = None, index: str | None = None) -> DocumentSearch[Any]:
+        """A search of this model's documents, to be refined.
+
+        :param using: another client, or the name of one.
+        :param index: another index than the model's.
+        """
+        # The option that the base class sets here is unknown to older servers.
+        return DocumentSearch(
+            using=cls._get_using(using), index=cls._default_index(index), doc_type=[cls]
+        )
 
     @classmethod
     def _matches(cls, hit: Mapping[str, Any]) -> bool:

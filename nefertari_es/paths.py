@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from nefertari_engine_base.encoding import Kind
+from nefertari_engine_base.exceptions import InvalidParameter
 from nefertari_engine_base.schema import FieldSchema, ModelSchema
-
 from nefertari_es.documents import BaseDocument
 from nefertari_es.fields import exact_name, ordered_name
 from nefertari_es.index.mapping import mapping_body
@@ -41,10 +41,7 @@ class IndexedField:
 
 @dataclass(frozen=True)
 class IndexedModel:
-    """A model that is attached: its schema, class, alias and fields.
-
-    :attr fields: by dotted name; those of embedded documents included.
-    """
+    """A model that is attached: its schema, its class and its alias."""
 
     schema: ModelSchema
     document: type[BaseDocument]
@@ -52,10 +49,20 @@ class IndexedModel:
 
     @cached_property
     def fields(self) -> Mapping[str, IndexedField]:
+        """Every field, by dotted name."""
         properties = mapping_body(self.document)["properties"]
         return {
             field.path: field for field in _walk(self.schema, properties, prefix="")
         }
+
+    def field(self, path: str) -> IndexedField:
+        """The field of this name. :raises InvalidParameter: if there is none."""
+        try:
+            return self.fields[path]
+        except KeyError:
+            raise InvalidParameter(
+                path, f"{self.schema.name} has no such field."
+            ) from None
 
     @cached_property
     def searched(self) -> list[str]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from pyramid.settings import asbool, aslist
+
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.settings import read_integer, read_number
-from pyramid.settings import asbool, aslist
 
 _TEXTS = ("username", "password", "api_key", "ca_certs")
 
@@ -97,12 +98,17 @@ class ElasticsearchSettings:
             index_prefix=_index_prefix(settings),
             number_of_replicas=_replicas(settings),
             gc_deletes=str(settings.get("elasticsearch.gc_deletes", "1h")).strip(),
-            **{key: settings.get(f"elasticsearch.{key}") for key in _TEXTS},
-            **{
-                key: read_integer(settings, f"elasticsearch.{key}", default)
-                for key, default in _INTEGERS.items()
-            },
+            **_plain_values(settings),
         )
+
+
+def _plain_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        key: settings.get(f"elasticsearch.{key}") for key in _TEXTS
+    }
+    for key, default in _INTEGERS.items():
+        values[key] = read_integer(settings, f"elasticsearch.{key}", default)
+    return values
 
 
 def _hosts(settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ from typing import Any
 
 import orjson
 from elasticsearch import ApiError, Elasticsearch
+
 from nefertari_engine_base.exceptions import (
     EngineError,
     SecondaryError,
     SecondaryUnavailable,
 )
 from nefertari_engine_base.values import Outcome, Write, WriteResult
-
 from nefertari_es.client import UNAVAILABLE_STATUSES, translated_errors
 from nefertari_es.index.mapping import SYNC
 from nefertari_es.settings import ElasticsearchSettings
@@ -215,14 +215,13 @@ def _stamped(source: bytes, version: int) -> bytes:
         version,
         content_hash(source).encode(),
     )
-    if b"\n" in source or not source.endswith(b"}"):
-        source = orjson.dumps(orjson.loads(source))
-    head = source[:-1].rstrip()
+    # In JSON a line feed can only stand between tokens, where a space does as well.
+    head = source.replace(b"\n", b" ").rstrip()[:-1].rstrip()
     return head + stamp if head == b"{" else head + b"," + stamp
 
 
 def _result(write: Write, item: dict[str, dict[str, Any]]) -> WriteResult:
-    ((verb, answer),) = item.items()
+    (answer,) = item.values()
     status = answer["status"]
     if status < 300:
         return WriteResult(write.id, Outcome.WRITTEN)

@@ -125,6 +125,7 @@ def _filters(
         if value == "_all":
             continue
         name, _, suffix = parameter.partition("__")
+        name = _canonical(schema, name)
         field = _find(schema, name, parameter, strict)
         if field is None:
             continue
@@ -160,12 +161,16 @@ def _filter(
     return Filter(name, operator, field.parse(value, parameter))
 
 
+def _canonical(schema: ModelSchema, name: str) -> str:
+    # Ramses and nefertari ask for "id" whatever the key is called.
+    if name == "id" and name not in schema.fields and len(schema.primary_key) == 1:
+        return schema.primary_key[0]
+    return name
+
+
 def _find(
     schema: ModelSchema, name: str, parameter: str, strict: bool
 ) -> FieldSchema | None:
-    # Ramses and nefertari ask for "id" whatever the key is called.
-    if name == "id" and name not in schema.fields and len(schema.primary_key) == 1:
-        return schema.key_fields[0]
     try:
         return schema.find(name)[1]
     except KeyError:
@@ -202,13 +207,13 @@ def _sorts(
     schema: ModelSchema, known: Mapping[str, Any], strict: bool
 ) -> Iterable[Sort]:
     for item in _split(known.get("_sort") or ()):
-        name = item.lstrip("+-")
+        name = _canonical(schema, item.lstrip("+-"))
         field = _find(schema, name, "_sort", strict)
         if field is None:
             continue
         if field.kind in _UNORDERED:
             raise InvalidParameter("_sort", f"{field.kind} fields have no order.")
-        yield Sort(field.name if name == "id" else name, item.startswith("-"))
+        yield Sort(name, item.startswith("-"))
 
 
 def _projection(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError, dsl
-from nefertari_engine_base.exceptions import ConfigurationError, SecondaryError
 
+from nefertari_engine_base.exceptions import ConfigurationError, SecondaryError
 from nefertari_es.client import root_cause, translated_errors
 from nefertari_es.index.mapping import (
     FINGERPRINT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -62,7 +63,6 @@ class SQLAlchemyEngine:
         self._session = session or self.sessions.current
         self._publisher: IPublisher | None = None
         self._schemas: dict[str, ModelSchema] = {}
-        self._options: dict[type, SecondaryOptions] = {}
         self._loaders: dict[str, Loader] = {}
         self._outboxes: WeakKeyDictionary[Engine, SQLOutbox] = WeakKeyDictionary()
 
@@ -83,11 +83,15 @@ class SQLAlchemyEngine:
         except NoInspectionAvailable:
             return False
 
-    def describe(self, model: type, options: SecondaryOptions) -> ModelSchema:
+    def describe(
+        self, model: type, options_of: Callable[[type], SecondaryOptions | None]
+    ) -> ModelSchema:
         """See :meth:`IPrimaryEngine.describe`."""
         configure_mappers()
-        self._options[model] = options
-        described = schema.describe(model, options, self._options.get)
+        options = options_of(model) or SecondaryOptions()
+        described = replace(
+            schema.describe(model, options, options_of), internals=_internals(model)
+        )
         self._schemas[described.name] = described
         self._loaders.pop(described.name, None)
         return described
@@ -214,6 +218,16 @@ class SQLAlchemyEngine:
         self.sessions.remove()
         for outbox in list(self._outboxes.values()):
             outbox.close()
+
+
+def _internals(model: type) -> frozenset[str]:
+    """Class attributes that SQLAlchemy has put there, or that configure it."""
+    names = {"metadata", "registry", "type_annotation_map"}
+    for owner in model.__mro__:
+        for name, value in vars(owner).items():
+            if type(value).__module__.startswith("sqlalchemy.") or "_sa_" in name:
+                names.add(name)
+    return frozenset(names)
 
 
 @contextmanager

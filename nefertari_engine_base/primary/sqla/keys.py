@@ -31,7 +31,7 @@ def key_in(columns: Sequence[Any]) -> ColumnElement[bool]:
     The list is expanded when the statement is executed, so that statements of any
     length share one compilation.
     """
-    keys = bindparam(KEYS, expanding=True)
+    keys: Any = bindparam(KEYS, expanding=True)
     condition: ColumnElement[bool]
     condition = (columns[0] if len(columns) == 1 else tuple_(*columns)).in_(keys)
     return condition
@@ -137,7 +137,7 @@ def _reaching(
 def _joined(
     statement: Select[Any], entity: Any, relation: RelationSchema
 ) -> tuple[Select[Any], Any]:
-    target = aliased(relation.document.model)
+    target: Any = aliased(relation.document.model)
     return statement.join(getattr(entity, relation.name).of_type(target)), target
 
 

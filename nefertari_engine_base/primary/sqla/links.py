@@ -48,6 +48,17 @@ def find_link(relationship: RelationshipProperty[Any]) -> Link:
         return Link(problem=str(error))
 
 
+def columns_to_owner(relationship: RelationshipProperty[Any]) -> list[Any]:
+    """Columns of a many-to-many relation's own table that hold the owner's key, in
+    the order of the key."""
+    owner = relationship.parent
+    held = {
+        owner.get_property_by_column(column).key: linked
+        for column, linked in relationship.synchronize_pairs
+    }
+    return [held[name] for name in _key_names(owner)]
+
+
 class _NoKeyError(Exception):
     """The columns of a link are not a primary key; the message says which are."""
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy import Select, select
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DataError
-from sqlalchemy.orm import RelationshipProperty, aliased, object_session
+from sqlalchemy.orm import RelationshipProperty, aliased, class_mapper, object_session
 from sqlalchemy.orm.collections import collection_adapter
 
 from nefertari_engine_base.encoding import Kind, convert
@@ -34,6 +33,7 @@ from nefertari_engine_base.primary.sqla.keys import (
     key_in,
     key_values,
 )
+from nefertari_engine_base.primary.sqla.links import columns_to_owner
 from nefertari_engine_base.primary.sqla.ordering import byte_order
 from nefertari_engine_base.primary.sqla.types import have_equal_values
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
@@ -161,12 +161,15 @@ class _Level:
         return documents
 
     def _key_reader(self) -> Callable[[Any], str]:
-        key_of, document_id = self.getter(self.schema.primary_key), self.schema
+        key_of, document_id = (
+            self.getter(self.schema.primary_key),
+            self.schema.document_id,
+        )
         if len(self.schema.primary_key) > 1:
-            return lambda row: document_id.document_id(key_of(row))
+            return lambda row: document_id(key_of(row))
         if self.schema.key_fields[0].kind in _INTEGERS:
             return lambda row: str(key_of(row))
-        return lambda row: document_id.document_id((key_of(row),))
+        return lambda row: document_id((key_of(row),))
 
 
 _INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
@@ -175,7 +178,7 @@ _INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
 def _converters(
     schema: ModelSchema,
 ) -> Iterable[tuple[str, Callable[[Any], Any]]]:
-    attributes = sa.inspect(schema.model).column_attrs
+    attributes = class_mapper(schema.model).column_attrs
     for name, field in schema.fields.items():
         encode = encoder_of(field, attributes[name].columns[0].type)
         if encode is not None:
@@ -193,17 +196,18 @@ class _Embedded:
         self.name = relation.name
         self.many = relation.many
         self.level = _Level(relation.document)
-        relationship = sa.inspect(owner.schema.model).relationships[relation.name]
+        relationship = class_mapper(owner.schema.model).relationships[relation.name]
         key = owner.schema.primary_key
+        self.link_of_owner = owner.getter(relation.owner_fields or key)
         if not _links_by_value(relationship):
             self.link_of_owner = owner.getter(key)
-            statement, link = self._by_join(owner.schema, relation)
+            statement, link = self._by_join(owner.schema, relationship)
         elif relation.through:
-            self.link_of_owner = owner.getter(key)
-            statement, link = self._through(relationship)
-        else:
-            self.link_of_owner = owner.getter(relation.owner_fields or key)
+            statement, link = self._by_table(relationship)
+        elif relation.owner_fields or relation.target_fields:
             statement, link = self._by_field(relation)
+        else:
+            statement, link = self._by_join(owner.schema, relationship)
         self.width = len(link)
         order = columns_of(relation.document.model, relation.document.primary_key)
         self.statement = statement.where(key_in(link)).order_by(
@@ -215,26 +219,38 @@ class _Embedded:
         self.link_of_row = self.level.getter(names)
         return select(*self.level.columns), columns_of(relation.document.model, names)
 
-    def _through(
+    def _by_table(
         self, relationship: RelationshipProperty[Any]
     ) -> tuple[Select[Any], list[Any]]:
         secondary, condition = relationship.secondary, relationship.secondaryjoin
-        assert secondary is not None and condition is not None
-        by_key = {key: held for key, held in relationship.synchronize_pairs}
-        link = [by_key[key] for key in relationship.parent.primary_key]
+        assert secondary is not None
+        link = columns_to_owner(relationship)
         statement = select(*self._with_link(link)).select_from(
             relationship.mapper.class_
         )
         return statement.join(secondary, condition), link
 
     def _by_join(
-        self, owner: ModelSchema, relation: RelationSchema
+        self, schema: ModelSchema, relationship: RelationshipProperty[Any]
     ) -> tuple[Select[Any], list[Any]]:
-        # The owner is the alias, since a relation orders by what it leads to.
-        alias = aliased(owner.model)
-        link = columns_of(alias, owner.primary_key)
-        statement = select(*self._with_link(link)).select_from(alias)
-        return statement.join(getattr(alias, relation.name)), link
+        if relationship.secondary is None or relationship.mapper.common_parent(
+            relationship.parent
+        ):
+            # The owner is the alias, since a relation orders by what it leads to.
+            owner: Any = aliased(schema.model)
+            joins = [(getattr(owner, relationship.key),)]
+        else:
+            # SQLAlchemy would make an alias of a table that one may order by.
+            owner = schema.model
+            joins = [
+                (relationship.secondary, relationship.primaryjoin),
+                (relationship.mapper.class_, relationship.secondaryjoin),
+            ]
+        link = columns_of(owner, schema.primary_key)
+        statement = select(*self._with_link(link)).select_from(owner)
+        for join in joins:
+            statement = statement.join(*join)
+        return statement, link
 
     def _with_link(self, link: Sequence[Any]) -> list[Any]:
         first = len(self.level.columns)
@@ -304,7 +320,7 @@ def _related(
     value = getattr(instance, relation.name)
     if not relation.many:
         return [] if value is None else [value]
-    relationship = sa.inspect(schema.model).relationships[relation.name]
+    relationship = class_mapper(schema.model).relationships[relation.name]
     if relationship.lazy == "write_only":
         session = object_session(instance)
         items = [] if session is None else list(session.scalars(value.select()))

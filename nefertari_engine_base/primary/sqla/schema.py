@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.associationproxy import AssociationProxy
-from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty
+from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, class_mapper
 
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import (
@@ -52,7 +52,6 @@ def describe(
     :raises MissingInverse: for a relation that cannot be followed back.
     """
     mapper = _mapper(model)
-    mapper.registry.configure()
     tree = _Tree.of(mapper, options)
     described = _Description(mapper, tree, options_of, model.__name__).build(())
     return replace(described, options=options)
@@ -77,14 +76,11 @@ def _is_derived(column: Any) -> bool:
 
 def _mapper(model: type) -> Mapper[Any]:
     try:
-        mapper = sa.inspect(model)
-    except NoInspectionAvailable:
-        mapper = None
-    if not isinstance(mapper, Mapper):
+        return class_mapper(model)
+    except ArgumentError:
         raise ConfigurationError(
             f"{model.__module__}.{model.__qualname__} is no mapped class of SQLAlchemy."
-        )
-    return mapper
+        ) from None
 
 
 @dataclass(slots=True)

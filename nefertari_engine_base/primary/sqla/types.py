@@ -151,7 +151,7 @@ def _nothing(type_: Any) -> None:
     return None
 
 
-for _class, _describe in {
+_TABLE: dict[type[Any], Describe | Kind] = {
     sa.String: _with_length(Kind.STRING),
     sa.Text: _with_length(Kind.TEXT),
     sa.Integer: Kind.INTEGER,
@@ -185,5 +185,6 @@ for _class, _describe in {
     pg.MACADDR8: Kind.TOKEN,
     pg.MONEY: Kind.TOKEN,  # text in the server's locale, not a number
     pg.OID: Kind.BIG_INTEGER,
-}.items():
+}
+for _class, _describe in _TABLE.items():
     register_type(_class, _describe)

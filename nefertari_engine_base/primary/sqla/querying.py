@@ -1,0 +1,250 @@
+"""Queries that the primary answers: instances that match, a page of them or by id.
+
+An answer has the same order and the same meaning as the secondary's: text is compared
+by its bytes, rows without a value come last, equal ones follow their primary key, and
+several filters on one embedded to-many relation must be met by one and the same row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
+from sqlalchemy.orm import (
+    Session,
+    aliased,
+    class_mapper,
+    joinedload,
+    load_only,
+    selectinload,
+)
+from sqlalchemy.orm.interfaces import ORMOption
+
+from nefertari_engine_base.exceptions import QueryError
+from nefertari_engine_base.primary.sqla.filtering import conditions
+from nefertari_engine_base.primary.sqla.keys import (
+    KEYS,
+    columns_of,
+    key_in,
+    key_values,
+)
+from nefertari_engine_base.primary.sqla.ordering import byte_order
+from nefertari_engine_base.schema import ModelSchema, RelationSchema
+from nefertari_engine_base.values import Page, Query, Sort
+
+_NOT_EAGER = frozenset({"dynamic", "write_only"})
+
+
+def search(session: Session, schema: ModelSchema, query: Query) -> Page[Any]:
+    """Instances that match, with what their documents embed loaded eagerly.
+
+    :raises QueryError: for full-text search and aggregations, which only a secondary
+        answers, and for values that the database does not take.
+    """
+    statement = build_select(schema, query, _dialect(session, schema))
+    with _refused_values():
+        items = session.scalars(statement).unique().all()
+    total = query.start + len(items)
+    is_last_page = query.limit is None or len(items) < query.limit
+    if not is_last_page or (query.start and not items):
+        total = count(session, schema, query)
+    return Page(items, total, query.start, query.limit, fields=query.fields)
+
+
+def count(session: Session, schema: ModelSchema, query: Query) -> int:
+    """How many rows match, before ``limit`` and ``start``. :raises QueryError:"""
+    _check_answerable(query)
+    statement = select(func.count()).select_from(schema.model)
+    dialect = _dialect(session, schema)
+    with _refused_values():
+        return session.scalars(
+            statement.where(*conditions(schema, schema.model, query.filters, dialect))
+        ).one()
+
+
+def get_by_ids(
+    session: Session, schema: ModelSchema, ids: Sequence[str]
+) -> dict[str, Any]:
+    """The instances that exist of these ids, in no particular order, by one query
+    and one for each embedded to-many relation.
+
+    :raises InvalidDocumentId: for an id that cannot be one of the model.
+    """
+    keys = {schema.parse_id(id_): id_ for id_ in ids}
+    statement = _by_keys(schema)
+    key_of = attrgetter(*schema.primary_key)
+    composite = len(schema.primary_key) > 1
+    with _refused_values():
+        found = session.scalars(statement, {KEYS: key_values(list(keys))}).unique()
+        instances = {}
+        for instance in found:
+            key = key_of(instance) if composite else (key_of(instance),)
+            id_ = keys.get(key)
+            instances[schema.document_id(key) if id_ is None else id_] = instance
+        return instances
+
+
+def build_select(schema: ModelSchema, query: Query, dialect: Dialect) -> Select[Any]:
+    """The statement that :func:`search` executes. :raises QueryError:"""
+    _check_answerable(query)
+    statement = select(schema.model).where(
+        *conditions(schema, schema.model, query.filters, dialect)
+    )
+    statement = statement.order_by(
+        *(_sort_key(schema, sort) for sort in query.sort),
+        *columns_of(schema.model, schema.primary_key),
+    )
+    if query.start:
+        statement = statement.offset(query.start)
+    return statement.limit(query.limit).options(*_loading(schema, query))
+
+
+def _check_answerable(query: Query) -> None:
+    if query.needs_secondary:
+        what = "Full-text search (q)" if query.text is not None else "Aggregations"
+        raise QueryError(
+            f"{what} can only be answered by the secondary engine; this query was "
+            f"sent to the primary. Leave out _query_secondary=false."
+        )
+
+
+def _dialect(session: Session, schema: ModelSchema) -> Dialect:
+    return session.get_bind(class_mapper(schema.model)).dialect
+
+
+@contextmanager
+def _refused_values() -> Iterator[None]:
+    """Values that a driver or a type refuses are the query's fault.
+
+    :raises QueryError:
+    """
+    try:
+        yield
+    except (DataError, OverflowError) as error:
+        raise QueryError(f"The database refuses a value: {error}") from error
+    except StatementError as error:
+        if isinstance(error, DBAPIError):
+            raise
+        raise QueryError(f"A value cannot be sent to the database: {error}") from error
+
+
+# --- order -----------------------------------------------------------------------
+
+
+def _sort_key(schema: ModelSchema, sort: Sort) -> Any:
+    relations, field = schema.find(sort.field)
+    if relations:
+        key = _embedded_value(schema, relations, field.name, sort.descending)
+    else:
+        key = byte_order(getattr(schema.model, field.name))
+    return _directed(key, sort.descending)
+
+
+def _directed(key: Any, descending: bool) -> Any:
+    return (key.desc() if descending else key.asc()).nulls_last()
+
+
+def _embedded_value(
+    schema: ModelSchema,
+    relations: Sequence[RelationSchema],
+    name: str,
+    descending: bool,
+) -> Any:
+    """The value of an embedded row to sort by: of many, the first in that order."""
+    owner: Any = aliased(schema.model)
+    entity, joins = owner, []
+    for relation in relations:
+        target: Any = aliased(relation.document.model)
+        joins.append(getattr(entity, relation.name).of_type(target))
+        entity = target
+    value = byte_order(getattr(entity, name))
+    statement = select(value).select_from(owner)
+    for join in joins:
+        statement = statement.join(join)
+    same_row = (
+        getattr(owner, part) == getattr(schema.model, part)
+        for part in schema.primary_key
+    )
+    return (
+        statement.where(*same_row)
+        .order_by(_directed(value, descending))
+        .limit(1)
+        .correlate(*class_mapper(schema.model).tables)
+        .scalar_subquery()
+    )
+
+
+# --- what is loaded --------------------------------------------------------------
+
+
+def _loading(schema: ModelSchema, query: Query) -> list[ORMOption]:
+    if query.ids_only:
+        return [load_only(*columns_of(schema.model, schema.primary_key))]
+    return _eager(schema) if query.fields is None else _chosen(schema, query.fields)
+
+
+def _eager(schema: ModelSchema) -> list[ORMOption]:
+    return [
+        _eagerly(schema, relation, _eager(relation.document))
+        for relation in schema.relations.values()
+        if _can_be_eager(schema, relation)
+    ]
+
+
+def _chosen(schema: ModelSchema, names: Sequence[str]) -> list[ORMOption]:
+    """Options that load these fields and relations, and nothing else."""
+    below: dict[str, list[str]] = {}
+    own = list(schema.primary_key)
+    for name in names:
+        step, _, rest = name.partition(".")
+        if step in schema.relations:
+            below.setdefault(step, []).append(rest)
+        else:
+            own.append(step)
+    options: list[ORMOption] = [load_only(*columns_of(schema.model, own))]
+    for step, rests in below.items():
+        relation = schema.relations[step]
+        if _can_be_eager(schema, relation):
+            inner = relation.document
+            wanted = _eager(inner) if "" in rests else _chosen(inner, rests)
+            options.append(_eagerly(schema, relation, wanted))
+    return options
+
+
+def _eagerly(
+    schema: ModelSchema, relation: RelationSchema, inner: Sequence[ORMOption]
+) -> ORMOption:
+    load = selectinload if relation.many else joinedload
+    return load(getattr(schema.model, relation.name)).options(*inner)  # type: ignore[arg-type]
+
+
+def _can_be_eager(schema: ModelSchema, relation: RelationSchema) -> bool:
+    relationship = class_mapper(schema.model).relationships[relation.name]
+    return relationship.lazy not in _NOT_EAGER
+
+
+_MEMO = "_sqla_by_keys"
+
+
+def _by_keys(schema: ModelSchema) -> Select[Any]:
+    # Kept with the schema, as its own cached properties are: a statement that is
+    # built once has its key in SQLAlchemy's cache computed once, too.
+    memo: dict[str, Any] = vars(schema)
+    statement: Select[Any] | None = memo.get(_MEMO)
+    if statement is None:
+        key = columns_of(schema.model, schema.primary_key)
+        statement = select(schema.model).where(key_in(key)).options(*_eager(schema))
+        memo[_MEMO] = statement
+    return statement
+
+
+def explain(session: Session, schema: ModelSchema, query: Query) -> Mapping[str, Any]:
+    """The SQL that :func:`search` executes, and its parameters."""
+    dialect = _dialect(session, schema)
+    compiled = build_select(schema, query, dialect).compile(dialect=dialect)
+    return {"sql": str(compiled), "parameters": compiled.params}

@@ -1,0 +1,170 @@
+"""Elasticsearch and OpenSearch as a secondary engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from elasticsearch import Elasticsearch, dsl
+from zope.interface import implementer
+
+from nefertari_engine_base.exceptions import ConfigurationError, UnknownModel
+from nefertari_engine_base.interfaces import ISecondaryEngine
+from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
+from nefertari_engine_base.values import Page, Query, Write, WriteResult
+from nefertari_es.attachment import attach
+from nefertari_es.client import make_client
+from nefertari_es.documents import BaseDocument, InnerDocument
+from nefertari_es.fields import FieldTypes
+from nefertari_es.index.creation import ensure_index
+from nefertari_es.index.names import alias_of
+from nefertari_es.paths import IndexedModel
+from nefertari_es.reader import Reader
+from nefertari_es.settings import ElasticsearchSettings
+from nefertari_es.writer import BulkWriter, Encode
+
+
+@implementer(ISecondaryEngine)
+class ElasticsearchEngine:
+    """The engine of one application; its methods may be called by several threads.
+
+    :param client: used instead of one that is made from the settings.
+    :attr field_types: the table of types, which an application may add to.
+    """
+
+    name = "elasticsearch"
+
+    def __init__(
+        self,
+        settings: ElasticsearchSettings | None = None,
+        client: Elasticsearch | None = None,
+    ) -> None:
+        self.settings = settings or ElasticsearchSettings()
+        self.client = client or make_client(self.settings)
+        self.field_types = FieldTypes()
+        self._models: dict[str, IndexedModel] = {}
+        self._writer = BulkWriter(self.client, self.settings)
+        self._reader = Reader(self.client, self.settings, self.name)
+
+    # --- generation
+
+    def document_base(self) -> type:
+        """:class:`~nefertari_es.documents.BaseDocument`."""
+        return BaseDocument
+
+    def make_field(self, model: str, field: FieldSchema) -> dsl.Field:
+        """The field of the index, by the declared one or the table of types."""
+        return self.field_types.make(model, field)
+
+    def make_relation(
+        self, model: str, relation: RelationSchema, inner: type[InnerDocument]
+    ) -> dsl.Field:
+        """One embedded document is an object, a list of them is nested.
+
+        The fields of nested documents are indexed with the outer one as well, so that
+        a plain query finds them by name: it then does not tell which of the embedded
+        documents matches.
+        """
+        if relation.declared is not None:
+            return _declared(model, relation)
+        if relation.many:
+            return dsl.Nested(inner, include_in_root=True)
+        return dsl.Object(inner)
+
+    def make_inner_document(
+        self, name: str, namespace: Mapping[str, Any]
+    ) -> type[InnerDocument]:
+        """A class for embedded documents."""
+        return type(name, (InnerDocument,), dict(namespace))
+
+    def attach(self, document: type[BaseDocument], schema: ModelSchema) -> None:
+        """Bind a generated class to its alias.
+
+        :raises ConfigurationError: if two models would share an alias, or a field
+            cannot have its name.
+        """
+        alias = alias_of(self.settings.index_prefix, schema.name)
+        for other in self._models.values():
+            if other.alias == alias and other.schema.name != schema.name:
+                raise ConfigurationError(
+                    f"{schema.name} and {other.schema.name} would share the alias "
+                    f"{alias!r}. Rename one of the models."
+                )
+        attach(document, schema, self.client, alias)
+        self._models[schema.name] = IndexedModel(schema, document, alias)
+
+    # --- the server
+
+    def setup_database(self) -> None:
+        """Create the missing indices of the attached models.
+
+        :raises ConfigurationError: if one is there that cannot take their documents.
+        """
+        for model in self._models.values():
+            ensure_index(self.client, model.alias, model.document, self.settings)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.client.close()
+
+    # --- writing
+
+    def write(
+        self,
+        schema: ModelSchema,
+        writes: Iterable[Write],
+        encode: Encode | None = None,
+    ) -> Sequence[WriteResult]:
+        """Apply versioned writes; see :meth:`ISecondaryEngine.write`.
+
+        :param encode: see :meth:`~nefertari_es.writer.BulkWriter.write`.
+        """
+        return self._writer.write(self.model_of(schema).alias, writes, encode)
+
+    def refresh(self, schemas: Iterable[ModelSchema]) -> None:
+        """Make every write so far visible to searches."""
+        self._reader.refresh([self.model_of(schema).alias for schema in schemas])
+
+    # --- reading
+
+    def search(self, schema: ModelSchema, query: Query) -> Page[Any]:
+        """Documents that match; :class:`~nefertari_engine_base.values.Hit` if only
+        ids are asked for."""
+        return self._reader.search(self.model_of(schema), query)
+
+    def explain(self, schema: ModelSchema, query: Query) -> Mapping[str, Any]:
+        """The request that :meth:`search` would send: method, path and body."""
+        return self._reader.explain(self.model_of(schema), query)
+
+    def count(self, schema: ModelSchema, query: Query) -> int:
+        """How many documents match, exactly."""
+        return self._reader.count(self.model_of(schema), query)
+
+    def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
+        """The documents of these ids, ``None`` where there is none; in real time."""
+        return self._reader.get(self.model_of(schema), ids)
+
+    def highest_version(self, schemas: Iterable[ModelSchema]) -> int:
+        """The highest version that a document of these models carries; 0 if none."""
+        return self._reader.highest_version(
+            [self.model_of(schema).alias for schema in schemas]
+        )
+
+    def model_of(self, schema: ModelSchema) -> IndexedModel:
+        """The attached model. :raises UnknownModel: if it is not attached."""
+        try:
+            return self._models[schema.name]
+        except KeyError:
+            raise UnknownModel(
+                f"{schema.name} has no documents in {self.name}: it was not attached."
+            ) from None
+
+
+def _declared(model: str, relation: RelationSchema) -> dsl.Field:
+    field = relation.declared
+    if isinstance(field, dsl.Field):
+        return field
+    raise ConfigurationError(
+        f"{model}.{relation.name} is declared as {field!r}, which is no field of "
+        f"elasticsearch.dsl."
+    )

@@ -1,0 +1,1 @@
+"""Development tools of this repository; none of them is part of a distribution."""

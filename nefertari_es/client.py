@@ -12,7 +12,7 @@ from elastic_transport import HttpHeaders, TransportError, Urllib3HttpNode
 from elastic_transport._node import NodeApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import ApiError, Elasticsearch
-from elasticsearch.serializer import OrjsonSerializer
+from elasticsearch.serializer import NdjsonSerializer, OrjsonSerializer
 
 from nefertari_engine_base.exceptions import (
     EngineError,
@@ -24,6 +24,8 @@ from nefertari_es.settings import ElasticsearchSettings
 
 #: Statuses that say "not now": rejected for load, no master, a shard not yet there.
 UNAVAILABLE_STATUSES = frozenset({429, 502, 503, 504})
+
+INDEX_NOT_FOUND = "index_not_found_exception"
 
 _MEDIA_TYPES = ("accept", "content-type")
 
@@ -64,6 +66,14 @@ def _neutral_media_type(value: str) -> str:
     return f"application/{subtype}"
 
 
+class ReadyNdjsonSerializer(NdjsonSerializer):
+    """Sends bytes that are NDJSON already as they are, where its base copies them."""
+
+    def dumps(self, data: Any) -> bytes:
+        """NDJSON of a list of objects; bytes stay what they are."""
+        return data if isinstance(data, bytes) else super().dumps(data)
+
+
 def make_client(settings: ElasticsearchSettings) -> Elasticsearch:
     """A client of these hosts. It connects when it is first used."""
     options: dict[str, Any] = {}
@@ -78,7 +88,10 @@ def make_client(settings: ElasticsearchSettings) -> Elasticsearch:
     return Elasticsearch(
         list(settings.hosts),
         node_class=SearchNode,
-        serializers={"application/json": OrjsonSerializer()},
+        serializers={
+            "application/json": OrjsonSerializer(),
+            "application/x-ndjson": ReadyNdjsonSerializer(),
+        },
         request_timeout=settings.request_timeout,
         max_retries=settings.max_retries,
         # A server that rejects for load is asked again after a pause, by delivery.
@@ -113,14 +126,19 @@ def _translated(error: ApiError) -> EngineError:
     kind, reason = root_cause(error)
     if status in UNAVAILABLE_STATUSES:
         return SecondaryUnavailable(f"The search server cannot answer now: {reason}")
-    if kind == "index_not_found_exception":
-        return SecondaryError(
-            f"{reason}. Create the indices with setup_database, or "
-            f"`nefertari-es schema apply`."
-        )
+    if kind == INDEX_NOT_FOUND:
+        return missing_index(reason)
     if status == 400:
         return QueryError(f"The search server cannot run this query: {reason}")
     return SecondaryError(f"The search server answered {status}: {reason}")
+
+
+def missing_index(reason: str) -> SecondaryError:
+    """The error that says how to create an index."""
+    return SecondaryError(
+        f"{reason}. Create the indices with setup_database, or "
+        f"`nefertari-es schema apply`."
+    )
 
 
 def root_cause(error: ApiError) -> tuple[str, str]:

@@ -169,9 +169,7 @@ class DocumentType(IndexMeta):
         return dsl.Index(name=None)  # type: ignore[arg-type]
 
 
-class BaseDocument(
-    DocumentReads, LazyDocument, dsl.Document, metaclass=DocumentType
-):
+class BaseDocument(DocumentReads, LazyDocument, dsl.Document, metaclass=DocumentType):
     """The one base of generated documents.
 
     ``Model.secondary.search()`` is a search of ``elasticsearch.dsl``, whose hits are

@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from nefertari_engine_base.exceptions import SecondaryError
 from nefertari_engine_base.values import Page, Query
-from nefertari_es.client import translated_errors
+from nefertari_es.client import INDEX_NOT_FOUND, missing_index, translated_errors
 from nefertari_es.hits import IDS_ONLY_FILTER, make_items, make_page
 from nefertari_es.index.mapping import SYNC_VERSION
 from nefertari_es.paths import IndexedModel
@@ -160,6 +160,8 @@ def _search_path(model: IndexedModel, query: Query) -> str:
 
 
 def _found(model: IndexedModel, hit: Mapping[str, Any]) -> Any | None:
-    if "error" in hit:
-        raise SecondaryError(f"Document {hit['_id']}: {hit['error'].get('reason')}")
+    if error := hit.get("error"):
+        if error["type"] == INDEX_NOT_FOUND:
+            raise missing_index(error["reason"])
+        raise SecondaryError(f"Document {hit['_id']}: {error['reason']}")
     return model.document._of(hit) if hit["found"] else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Any
@@ -23,8 +23,13 @@ from nefertari_engine_base.exceptions import (
     SecondaryUnavailable,
 )
 from nefertari_engine_base.values import Outcome, Write, WriteResult
-from nefertari_es.client import UNAVAILABLE_STATUSES, translated_errors
-from nefertari_es.index.mapping import SYNC
+from nefertari_es.client import (
+    INDEX_NOT_FOUND,
+    UNAVAILABLE_STATUSES,
+    missing_index,
+    root_cause,
+    translated_errors,
+)
 from nefertari_es.settings import ElasticsearchSettings
 
 Encode = Callable[[Any], bytes]
@@ -38,6 +43,9 @@ _PARAMETERS = (
     "filter_path=items.*.status,items.*.error.type,items.*.error.reason"
     "&require_alias=true"
 )
+
+# Looking up a member of an enumeration costs more than half a result.
+_WRITTEN = Outcome.WRITTEN
 
 _CONFLICT = 409
 _NOT_FOUND = 404
@@ -165,22 +173,28 @@ class _Transfer:
                 "POST", self._target, headers=_HEADERS, body=self._body(chunk)
             )
         except ApiError as error:
-            if error.meta.status != _TOO_LARGE:
+            if not _blames_some_document(error):
                 raise
-            return self._halves(chunk)
+            return self._halves(chunk, root_cause(error)[1])
         items = response.body["items"]
         if len(items) != len(chunk):
             raise SecondaryError(
                 f"The search server answered {len(items)} of {len(chunk)} writes."
             )
-        results = list(map(_result, chunk, items))
+        results = []
+        for write, item in zip(chunk, items, strict=True):
+            (answer,) = item.values()
+            if answer["status"] < 300:
+                results.append(WriteResult(write.id, _WRITTEN))
+            else:
+                results.append(_exception(write, answer))
         self.landed = True
         return results
 
-    def _halves(self, chunk: Sequence[Write]) -> list[WriteResult]:
+    def _halves(self, chunk: Sequence[Write], reason: str) -> list[WriteResult]:
+        """Find the documents that a whole request was refused for."""
         if len(chunk) == 1:
             self.landed = True
-            reason = "larger than the server's http.max_content_length"
             return [WriteResult(chunk[0].id, Outcome.REFUSED, reason)]
         middle = len(chunk) // 2
         return self.send(chunk[:middle]) + self.send(chunk[middle:])
@@ -191,40 +205,47 @@ class _Transfer:
         for write in chunk:
             source = write.source
             if source is None:
-                lines.append(_action(b"delete", write))
+                lines.append(_delete_line(write))
             else:
-                lines.append(_action(b"index", write))
-                lines.append(
-                    _stamped(encode(source) if encode else source, write.version)
-                )
+                lines.append(_index_lines(write, encode(source) if encode else source))
         return b"".join(lines)
 
 
-def _action(verb: bytes, write: Write) -> bytes:
-    return b'{"%b":{"_id":%b,"version":%d,"version_type":"external"}}\n' % (
-        verb,
+def _delete_line(write: Write) -> bytes:
+    return b'{"delete":{"_id":%b,"version":%d,"version_type":"external"}}\n' % (
         orjson.dumps(write.id),
         write.version,
     )
 
 
-def _stamped(source: bytes, version: int) -> bytes:
-    """The source on one line, with version and hash at its end."""
-    stamp = b'"%b":{"version":%d,"hash":"%b"}}\n' % (
-        SYNC.encode(),
-        version,
-        content_hash(source).encode(),
-    )
+def _index_lines(write: Write, source: bytes) -> bytes:
+    """The action, and the source on one line with version and hash at its end."""
     # In JSON a line feed can only stand between tokens, where a space does as well.
     head = source.replace(b"\n", b" ").rstrip()[:-1].rstrip()
-    return head + stamp if head == b"{" else head + b"," + stamp
+    return (
+        b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n'
+        b'%b%b"_sync":{"version":%d,"hash":"%b"}}\n'
+    ) % (
+        orjson.dumps(write.id),
+        write.version,
+        head,
+        b"" if head == b"{" else b",",
+        write.version,
+        content_hash(source).encode(),
+    )
 
 
-def _result(write: Write, item: dict[str, dict[str, Any]]) -> WriteResult:
-    (answer,) = item.values()
+def _blames_some_document(error: ApiError) -> bool:
+    """Whether the request was refused as a whole because of what is in it: too many
+    bytes for the server, or an id that is too long."""
+    if error.meta.status == _TOO_LARGE:
+        return True
+    return root_cause(error)[0] == "action_request_validation_exception"
+
+
+def _exception(write: Write, answer: Mapping[str, Any]) -> WriteResult:
+    """What became of a write that the server did not simply carry out."""
     status = answer["status"]
-    if status < 300:
-        return WriteResult(write.id, Outcome.WRITTEN)
     if status == _CONFLICT:
         return WriteResult(write.id, Outcome.SUPERSEDED)
     error = answer.get("error")
@@ -232,11 +253,8 @@ def _result(write: Write, item: dict[str, dict[str, Any]]) -> WriteResult:
         # A delete of what is not there: its version is remembered all the same.
         return WriteResult(write.id, Outcome.WRITTEN)
     kind, reason = error["type"], f"{error['type']}: {error['reason']}"
-    if kind == "index_not_found_exception":
-        raise SecondaryError(
-            f"{error['reason']}. Create the indices with setup_database, or "
-            f"`nefertari-es schema apply`."
-        )
+    if kind == INDEX_NOT_FOUND:
+        raise missing_index(error["reason"])
     if status in UNAVAILABLE_STATUSES or kind in _NOT_THE_DOCUMENT:
         return WriteResult(write.id, Outcome.DEFERRED, reason)
     return WriteResult(write.id, Outcome.REFUSED, reason)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+import elasticsearch
 import sqlalchemy as sa
 from pyramid.config import Configurator
 from sqlalchemy.orm import Session
@@ -46,6 +48,11 @@ class Application:
         return self
 
     def close(self) -> None:
+        client, prefix = self.secondary.client, self.secondary.settings.index_prefix
+        with suppress(elasticsearch.ApiError, elasticsearch.TransportError):
+            # A server has room for a thousand indices, and no more.
+            found = client.indices.get(index=f"{prefix}-*", ignore_unavailable=True)
+            client.indices.delete(index=",".join(found) or f"{prefix}-none-*")
         self.engines.close()
         self.database.dispose()
 

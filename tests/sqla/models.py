@@ -25,7 +25,9 @@ from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 
 def described(model, options_of=None, **options) -> ModelSchema:
     """The schema of a model, as @secondary with these options would make it."""
-    return describe(model, SecondaryOptions.of(**options), options_of or (lambda _: None))
+    return describe(
+        model, SecondaryOptions.of(**options), options_of or (lambda _: None)
+    )
 
 
 class Base(DeclarativeBase):

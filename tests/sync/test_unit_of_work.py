@@ -238,12 +238,14 @@ def test_a_film_without_its_director_loses_the_embedded_document(app):
 def test_links_of_many_to_many_are_followed_from_either_side(app):
     app.save(film(1), film(2), Genre(id=1, name="Horror"), Genre(id=2, name="SF"))
     with app.session() as session:
-        session.get(Movie, 1).genres.append(session.get(Genre, 1))
-        session.get(Genre, 2).movies.append(session.get(Movie, 2))
+        alien, other = session.get(Movie, 1), session.get(Movie, 2)
+        horror, sf = session.get(Genre, 1), session.get(Genre, 2)
+        alien.genres.append(horror)
+        sf.movies.append(other)
         session.commit()
         assert_index_equals_rows(app, INDEXED)
-        session.get(Genre, 1).name = "Terror"
-        session.get(Movie, 2).genres = []
+        horror.name = "Terror"
+        other.genres = []
         session.commit()
     documents = app.documents(Movie)
     assert [genre["name"] for genre in documents["1"]["genres"]] == ["Terror"]

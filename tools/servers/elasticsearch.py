@@ -1,7 +1,7 @@
 """Elasticsearch: the newest that a JDK of this machine can run.
 
-It is the core server, without the modules that need licences or native code: no
-painless, no reindex, no language analyzers. OpenSearch (see there) has those.
+It is the distribution for integration tests, the core without its modules: no painless,
+no reindex, no language analyzers. OpenSearch, see there, has those.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tools.servers.java import Java, JavaRange
 from tools.servers.maven import Artifact, Maven
 from tools.servers.recipe import Finding
 
-# The newest first. All of them exist in Maven's central repository.
+# The newest first.
 _VERSIONS = {"9.5.0": JavaRange(21), "8.19.9": JavaRange(17)}
 
 
@@ -66,7 +66,7 @@ class Elasticsearch(search.SearchRecipe):
         for version, wanted in candidates.items():
             if jdk := java.find(self.settings, wanted):
                 return version, wanted, jdk
-        return version, wanted, None
+        return version, wanted, None  # the least demanding
 
 
 def _java_range(version: str) -> JavaRange:

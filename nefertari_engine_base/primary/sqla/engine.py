@@ -186,7 +186,9 @@ class SQLAlchemyEngine:
     def search(self, schema: ModelSchema, query: Query) -> Page[Any]:
         """See :meth:`IPrimaryEngine.search`."""
         with _translated_read_errors():
-            return querying.search(self._session(), schema, query)
+            page = querying.search(self._session(), schema, query)
+            page.engine = self.name
+            return page
 
     def count(self, schema: ModelSchema, query: Query) -> int:
         """See :meth:`IPrimaryEngine.count`."""

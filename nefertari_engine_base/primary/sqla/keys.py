@@ -4,20 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from sqlite3 import sqlite_version_info
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    VARCHAR,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    Unicode,
+    any_,
+    bindparam,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
+from sqlalchemy.types import TypeEngine
 
+from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
 
-#: Parameter of :func:`key_in`: a list of values, of tuples for a composite key.
-KEYS = "document_keys"
+INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
 
-#: Bound values of a statement. SQLite allows 999 before its version 3.32:
+#: Keys of a statement. SQLite binds each of them, PostgreSQL is sent arrays.
 #: https://www.sqlite.org/limits.html#max_variable_number
-MOST_VALUES = 900
+_MOST_KEYS = 5_000
+_MOST_BOUND_VALUES = 32_766 if sqlite_version_info >= (3, 32) else 999
+
+_KEYS = "document_keys"
 
 
 def columns_of(entity: Any, names: Sequence[str]) -> list[Any]:
@@ -25,36 +43,90 @@ def columns_of(entity: Any, names: Sequence[str]) -> list[Any]:
     return [getattr(entity, name) for name in names]
 
 
-def key_in(columns: Sequence[Any]) -> ColumnElement[bool]:
-    """Whether the columns hold one of the keys of the parameter :data:`KEYS`.
+class KeyedSelect:
+    """A statement for the rows of given keys, built once for each kind of database.
 
-    The list is expanded when the statement is executed, so that statements of any
-    length share one compilation.
+    :param statement: without the condition on the keys.
+    :param columns: what the keys are compared with.
     """
-    keys: Any = bindparam(KEYS, expanding=True)
+
+    def __init__(self, statement: Select[Any], columns: Sequence[Any]) -> None:
+        self._columns = columns
+        self._statement = statement
+        self._statements: dict[str, Select[Any]] = {}
+
+    def prepare(
+        self, dialect: str, keys: Sequence[Any]
+    ) -> Iterator[tuple[Select[Any], dict[str, Any]]]:
+        """Statements and parameters that together ask for all of the keys.
+
+        :param dialect: name of the database's dialect.
+        :param keys: tuples, or values if there is one column.
+        """
+        arrays, width = dialect == "postgresql", len(self._columns)
+        statement = self._statements.get(dialect)
+        if statement is None:
+            condition = (_in_arrays if arrays else _in_list)(self._columns)
+            statement = self._statement.where(condition)
+            self._statements[dialect] = statement
+        size = _MOST_KEYS if arrays else min(_MOST_KEYS, _MOST_BOUND_VALUES // width)
+        for start in range(0, len(keys), size):
+            chunk = keys[start : start + size]
+            if arrays and width > 1:
+                parts = zip(*chunk, strict=True)
+                yield statement, _numbered(_KEYS, [list(part) for part in parts])
+            else:
+                yield statement, {_KEYS: chunk}
+
+
+def _in_list(columns: Sequence[Any]) -> ColumnElement[bool]:
+    keys: Any = bindparam(_KEYS, expanding=True)
     condition: ColumnElement[bool]
     condition = (columns[0] if len(columns) == 1 else tuple_(*columns)).in_(keys)
     return condition
 
 
-def key_values(keys: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Keys as :func:`key_in` wants them."""
-    return [key[0] if len(key) == 1 else key for key in keys]
+def _in_arrays(columns: Sequence[Any]) -> ColumnElement[bool]:
+    # A list of values is another statement for each length, to be rendered by
+    # SQLAlchemy, translated by the driver and planned by the server again; that
+    # takes longer than to fetch the rows.
+    if len(columns) == 1:
+        keys: Any = bindparam(_KEYS, type_=_array_of(columns[0].type))
+        return cast("ColumnElement[bool]", columns[0] == any_(keys))
+    names = [f"part_{number}" for number in range(len(columns))]
+    arrays = [
+        bindparam(f"{_KEYS}_{number}", type_=_array_of(column.type))
+        for number, column in enumerate(columns)
+    ]
+    rows = func.unnest(*arrays).table_valued(*names).render_derived()
+    return tuple_(*columns).in_(select(*(rows.c[name] for name in names)))
+
+
+def _array_of(type_: TypeEngine[Any]) -> ARRAY[Any]:
+    if type(type_) in (String, Unicode, VARCHAR):
+        # A cast to VARCHAR(80)[] cuts a longer key off, and so finds another row.
+        type_ = String()
+    return ARRAY(type_)
 
 
 def key_getter(positions: Sequence[int]) -> Callable[[Any], Any]:
-    """From a row to the key at these positions, as :func:`key_in` wants it."""
+    """From a row to the key at these positions: a tuple, or the value of one."""
     return itemgetter(*positions)
 
 
-def chunks(keys: Sequence[Any], width: int) -> Iterator[Sequence[Any]]:
-    """Keys in lists that a statement can hold.
+def parse_ids(schema: ModelSchema, ids: Sequence[str]) -> list[Any]:
+    """Keys of document ids: tuples, or values if the key has one part.
 
-    :param width: columns of a key.
+    :raises InvalidDocumentId:
     """
-    size = max(1, MOST_VALUES // width)
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]
+    if len(schema.primary_key) > 1:
+        return [schema.parse_id(id_) for id_ in ids]
+    if schema.key_fields[0].kind in INTEGERS:
+        try:
+            return list(map(int, ids))  # as parse_id does, a thousand at a time
+        except ValueError:
+            pass
+    return [schema.parse_id(id_)[0] for id_ in ids]
 
 
 class KeyPages:

@@ -8,7 +8,7 @@ bytes whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -25,13 +25,12 @@ from nefertari_engine_base.primary.sqla.encoders import (
     write_json,
 )
 from nefertari_engine_base.primary.sqla.keys import (
-    KEYS,
+    INTEGERS,
+    KeyedSelect,
     KeyPages,
-    chunks,
     columns_of,
     key_getter,
-    key_in,
-    key_values,
+    parse_ids,
 )
 from nefertari_engine_base.primary.sqla.links import columns_to_owner
 from nefertari_engine_base.primary.sqla.ordering import byte_order
@@ -52,8 +51,9 @@ class Loader:
         self.schema = schema
         self._level = _Level(schema)
         self._pages = KeyPages(schema)
-        key = columns_of(schema.model, schema.primary_key)
-        self._statement = select(*self._level.columns).where(key_in(key))
+        self._rows = KeyedSelect(
+            select(*self._level.columns), columns_of(schema.model, schema.primary_key)
+        )
 
     def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
         """JSON of each document that exists, by document id.
@@ -65,14 +65,12 @@ class Loader:
         :raises ConversionError: for a value that no document can hold.
         """
         schema, level = self.schema, self._level
-        parse, name, key_of = schema.parse_id, schema.name, level.key_of_row
-        keys = key_values([parse(id_) for id_ in ids])
+        name, id_of_row = schema.name, level.id_of_row
         loaded: dict[str, bytes] = {}
-        for chunk in chunks(keys, len(schema.primary_key)):
-            rows = _fetch(connection, schema, self._statement, chunk)
+        for rows in _fetch(connection, schema, self._rows, parse_ids(schema, ids)):
             documents = level.documents(connection, rows)
             for row, document in zip(rows, documents, strict=True):
-                loaded[key_of(row)] = write_json(name, document)
+                loaded[id_of_row(row)] = write_json(name, document)
         return loaded
 
     def list_ids(
@@ -130,7 +128,7 @@ class _Level:
         self.embedded = [
             _Embedded(self, relation) for relation in schema.relations.values()
         ]
-        self.key_of_row = self._key_reader()
+        self.id_of_row = self._id_reader()
 
     def getter(self, names: Sequence[str]) -> Callable[[Any], Any]:
         """From a row to these columns, as a key."""
@@ -160,19 +158,16 @@ class _Level:
             documents.append(document)
         return documents
 
-    def _key_reader(self) -> Callable[[Any], str]:
+    def _id_reader(self) -> Callable[[Any], str]:
         key_of, document_id = (
             self.getter(self.schema.primary_key),
             self.schema.document_id,
         )
         if len(self.schema.primary_key) > 1:
             return lambda row: document_id(key_of(row))
-        if self.schema.key_fields[0].kind in _INTEGERS:
+        if self.schema.key_fields[0].kind in INTEGERS:
             return lambda row: str(key_of(row))
         return lambda row: document_id((key_of(row),))
-
-
-_INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
 
 
 def _converters(
@@ -208,10 +203,11 @@ class _Embedded:
             statement, link = self._by_field(relation)
         else:
             statement, link = self._by_join(owner.schema, relationship)
-        self.width = len(link)
+        self.is_composite = len(link) > 1
         order = columns_of(relation.document.model, relation.document.primary_key)
-        self.statement = statement.where(key_in(link)).order_by(
-            *(relationship.order_by or ()), *map(byte_order, order)
+        self.rows = KeyedSelect(
+            statement.order_by(*(relationship.order_by or ()), *map(byte_order, order)),
+            link,
         )
 
     def _by_field(self, relation: RelationSchema) -> tuple[Select[Any], list[Any]]:
@@ -238,7 +234,7 @@ class _Embedded:
         ):
             # The owner is the alias, since a relation orders by what it leads to.
             owner: Any = aliased(schema.model)
-            joins = [(getattr(owner, relationship.key),)]
+            joins: list[Any] = [(getattr(owner, relationship.key),)]
         else:
             # SQLAlchemy would make an alias of a table that one may order by.
             owner = schema.model
@@ -263,37 +259,35 @@ class _Embedded:
         """Put the embedded documents into those of their owners."""
         links = list(map(self.link_of_owner, owners))
         found = self._find(connection, links)
-        name = self.name
-        if self.many:
-            for link, document in zip(links, documents, strict=True):
-                document[name] = found.get(link, [])
-        else:
-            for link, document in zip(links, documents, strict=True):
-                document[name] = next(iter(found.get(link, ())), None)
+        name: str = self.name
+        missing: list[_Document] | None = [] if self.many else None
+        for link, document in zip(links, documents, strict=True):
+            document[name] = found.get(link, missing)
 
-    def _find(
-        self, connection: Connection, links: Iterable[Any]
-    ) -> Mapping[Any, list[_Document]]:
-        found: dict[Any, list[_Document]] = {}
-        keys = [link for link in dict.fromkeys(links) if _is_set(link)]
-        for chunk in chunks(keys, self.width):
-            rows = _fetch(connection, self.level.schema, self.statement, chunk)
-            documents = self.level.documents(connection, rows)
-            link_of_row = self.link_of_row
+    def _find(self, connection: Connection, links: Iterable[Any]) -> dict[Any, Any]:
+        """By link: the list of embedded documents, or the one of a to-one relation."""
+        found: dict[Any, Any] = {}
+        link_of_row, level = self.link_of_row, self.level
+        keys = dict.fromkeys(links)
+        keys.pop(None, None)
+        chosen = [key for key in keys if None not in key] if self.is_composite else keys
+        for rows in _fetch(connection, level.schema, self.rows, list(chosen)):
+            documents = level.documents(connection, rows)
             for row, document in zip(rows, documents, strict=True):
-                found.setdefault(link_of_row(row), []).append(document)
+                if self.many:
+                    found.setdefault(link_of_row(row), []).append(document)
+                else:
+                    found.setdefault(link_of_row(row), document)
         return found
 
 
-def _is_set(link: Any) -> bool:
-    return None not in link if isinstance(link, tuple) else link is not None
-
-
 def _fetch(
-    connection: Connection, schema: ModelSchema, statement: Select[Any], keys: Any
-) -> _Rows:
+    connection: Connection, schema: ModelSchema, source: KeyedSelect, keys: list[Any]
+) -> Iterator[_Rows]:
+    """Rows of these keys, so many at a time as one statement asks for."""
     try:
-        return connection.execute(statement, {KEYS: keys}).all()
+        for statement, values in source.prepare(connection.dialect.name, keys):
+            yield connection.execute(statement, values).all()
     except (DataError, LookupError, ValueError, TypeError, ArithmeticError) as error:
         # Drivers and types convert values while rows are fetched: a date after the
         # year 9999, a string that is no member of its enumeration.

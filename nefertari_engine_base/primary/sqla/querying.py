@@ -28,10 +28,9 @@ from sqlalchemy.orm.interfaces import ORMOption
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.sqla.filtering import conditions
 from nefertari_engine_base.primary.sqla.keys import (
-    KEYS,
+    KeyedSelect,
     columns_of,
-    key_in,
-    key_values,
+    parse_ids,
 )
 from nefertari_engine_base.primary.sqla.ordering import byte_order
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
@@ -75,24 +74,26 @@ def get_by_ids(
 
     :raises InvalidDocumentId: for an id that cannot be one of the model.
     """
-    keys = {schema.parse_id(id_): id_ for id_ in ids}
-    statement = _by_keys(schema)
+    keys = dict(zip(parse_ids(schema, ids), ids, strict=True))
     key_of = attrgetter(*schema.primary_key)
     composite = len(schema.primary_key) > 1
+    instances: dict[str, Any] = {}
     with _refused_values():
-        found = session.scalars(statement, {KEYS: key_values(list(keys))}).unique()
-        instances = {}
-        for instance in found:
-            key = key_of(instance) if composite else (key_of(instance),)
-            id_ = keys.get(key)
-            instances[schema.document_id(key) if id_ is None else id_] = instance
-        return instances
+        dialect = _dialect(session, schema).name
+        for statement, values in _by_keys(schema).prepare(dialect, list(keys)):
+            for instance in session.scalars(statement, values).unique():
+                key = key_of(instance)
+                id_ = keys.get(key)
+                if id_ is None:  # another spelling of the key
+                    id_ = schema.document_id(key if composite else (key,))
+                instances[id_] = instance
+    return instances
 
 
 def build_select(schema: ModelSchema, query: Query, dialect: Dialect) -> Select[Any]:
     """The statement that :func:`search` executes. :raises QueryError:"""
     _check_answerable(query)
-    statement = select(schema.model).where(
+    statement: Select[Any] = select(schema.model).where(
         *conditions(schema, schema.model, query.filters, dialect)
     )
     statement = statement.order_by(
@@ -231,16 +232,16 @@ def _can_be_eager(schema: ModelSchema, relation: RelationSchema) -> bool:
 _MEMO = "_sqla_by_keys"
 
 
-def _by_keys(schema: ModelSchema) -> Select[Any]:
+def _by_keys(schema: ModelSchema) -> KeyedSelect:
     # Kept with the schema, as its own cached properties are: a statement that is
     # built once has its key in SQLAlchemy's cache computed once, too.
     memo: dict[str, Any] = vars(schema)
-    statement: Select[Any] | None = memo.get(_MEMO)
-    if statement is None:
+    source: KeyedSelect | None = memo.get(_MEMO)
+    if source is None:
         key = columns_of(schema.model, schema.primary_key)
-        statement = select(schema.model).where(key_in(key)).options(*_eager(schema))
-        memo[_MEMO] = statement
-    return statement
+        statement: Select[Any] = select(schema.model).options(*_eager(schema))
+        source = memo[_MEMO] = KeyedSelect(statement, key)
+    return source
 
 
 def explain(session: Session, schema: ModelSchema, query: Query) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
-from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE
+from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE, set_committed_value
 
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox, insert_entries
@@ -98,7 +98,10 @@ def _after_insert(mapper: Mapper[Any], connection: Connection, target: Any) -> N
     if (source := _SOURCES.get(type(target))) is not None:
         state = inspect(target)
         ref = DocumentRef(source.model.__name__, _current_id(source, mapper, target))
-        change = Change(ref, Action.CREATED, references=_references(source, state))
+        # What was never set, and is not for the database to set, was inserted as NULL.
+        unset = {key: None for key in source.references - state.expired_attributes}
+        references = {**unset, **_references(source, state)}
+        change = Change(ref, Action.CREATED, references=references)
         _hear(state, connection, source, change, target)
 
 
@@ -207,10 +210,15 @@ def _before_flush(session: Session, context: Any, instances: Any) -> None:
         for instance in collection:
             source = _SOURCES.get(type(instance))
             if source is not None and source.references:
-                values = inspect(instance).dict
-                for key in source.references:
-                    if key not in values:
-                        getattr(instance, key)
+                _load_references(source, instance)
+
+
+def _load_references(source: Source, instance: Any) -> None:
+    values = inspect(instance).dict
+    for key in source.references:
+        if key not in values:
+            # Reading does not keep the None of an attribute that was never set.
+            set_committed_value(instance, key, getattr(instance, key))
 
 
 def _after_flush(session: Session, context: Any) -> None:

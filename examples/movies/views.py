@@ -1,0 +1,194 @@
+"""The pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
+from pyramid.request import Request
+from pyramid.view import view_config, view_defaults
+from sqlalchemy import select
+
+from examples.movies.choice import SORTS, Choice
+from examples.movies.models import Director, Distributor, Genre, Movie
+from examples.movies.results import find
+from examples.movies.validation import FIELDS, Invalid, apply, check
+
+_TEMPLATES = "examples.movies:templates"
+
+#: In the session of a visitor who has changed something that a search must show.
+_CHANGED = "changed"
+
+
+def _saved(request: Request, message: str) -> None:
+    request.session[_CHANGED] = True
+    request.session.flash(message)
+
+
+@view_config(route_name="search", renderer=f"{_TEMPLATES}/search.jinja2")
+def search(request: Request) -> Mapping[str, Any]:
+    """Films by text, facets, years and ratings."""
+    refresh = request.session.pop(_CHANGED, False)
+    results = find(Choice.of(request.GET), refresh=refresh)
+    return {"results": results, "choice": results.choice, "sorts": SORTS}
+
+
+@view_config(route_name="film", renderer=f"{_TEMPLATES}/film.jinja2")
+def film(request: Request) -> Mapping[str, Any]:
+    """One film, read in real time: it shows what was just saved."""
+    movie = Movie.get_item(id=request.matchdict["id"])
+    return {
+        "movie": movie,
+        "complete": not isinstance(movie, Movie),
+        "document": as_document(request, movie),
+        "others": _other_films(movie),
+    }
+
+
+def _other_films(movie: Any) -> list[Any]:
+    if movie.director_id is None:
+        return []
+    director = Director.get_item(id=movie.director_id, _raise_on_empty=False)
+    films = director.films if director else ()
+    others = [other for other in films if other.id != movie.id]
+    return sorted(others, key=lambda other: other.year or 0, reverse=True)
+
+
+def as_document(request: Request, movie: Any) -> Mapping[str, Any]:
+    """A film as its document, whichever engine it comes from."""
+    if isinstance(movie, Movie):
+        document: Mapping[str, Any] = request.engines.primary_of(Movie).to_dict(movie)
+        return document
+    found: Mapping[str, Any] = movie.to_dict()
+    return found
+
+
+@view_config(route_name="delete_film", request_method="POST")
+def delete_film(request: Request) -> HTTPSeeOther:
+    """Delete a film."""
+    movie = _row(request, Movie)
+    request.dbsession.delete(movie)
+    _saved(request, f"“{movie.title}” is deleted.")
+    return HTTPSeeOther(request.route_path("search"))
+
+
+def _row(request: Request, model: Any) -> Any:
+    found = request.dbsession.get(model, int(request.matchdict["id"]))
+    if found is None:
+        raise HTTPNotFound(f"There is no such {model.__name__.lower()}.")
+    return found
+
+
+@view_defaults(renderer=f"{_TEMPLATES}/edit.jinja2")
+class EditFilm:
+    """The form of a film, empty or filled."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    @view_config(route_name="new_film", request_method="GET")
+    def new(self) -> Mapping[str, Any]:
+        """An empty form."""
+        return self._form(None, {})
+
+    @view_config(route_name="edit_film", request_method="GET")
+    def edit(self) -> Mapping[str, Any]:
+        """The form with the values of a film."""
+        movie = _row(self.request, Movie)
+        return self._form(movie, _form_values(movie))
+
+    @view_config(route_name="new_film", request_method="POST")
+    def create(self) -> Any:
+        """Save a new film."""
+        return self._save(Movie())
+
+    @view_config(route_name="edit_film", request_method="POST")
+    def update(self) -> Any:
+        """Save the changes of a film."""
+        return self._save(_row(self.request, Movie))
+
+    def _save(self, movie: Movie) -> Any:
+        request = self.request
+        given = {field.name: request.POST.get(field.name, "") for field in FIELDS}
+        known = movie if movie.id else None
+        try:
+            values = check(given)
+        except Invalid as error:
+            request.response.status_int = 400
+            return self._form(known, given, error.errors)
+        apply(request.dbsession, movie, values)
+        request.dbsession.add(movie)
+        # The key of a new film; what was written is committed after this view.
+        request.dbsession.flush()
+        _saved(request, "Saved.")
+        return HTTPSeeOther(request.route_path("film", id=movie.id))
+
+    def _form(
+        self,
+        movie: Movie | None,
+        values: Mapping[str, str],
+        errors: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Any]:
+        return {
+            "movie": movie,
+            "fields": FIELDS,
+            "values": values,
+            "errors": errors or {},
+            "suggestions": {
+                "director": self._names(Director),
+                "distributor": self._names(Distributor),
+                "genre": self._names(Genre),
+            },
+        }
+
+    def _names(self, model: Any) -> list[str]:
+        return list(
+            self.request.dbsession.scalars(select(model.name).order_by(model.name))
+        )
+
+
+def _form_values(movie: Movie) -> dict[str, str]:
+    values = {}
+    for field in FIELDS:
+        value = getattr(movie, field.name)
+        if field.name in ("director", "distributor", "genre"):
+            value = value and value.name
+        elif field.kind == "money" and value is not None:
+            # Cents are shown where there are any.
+            value = int(value) if value == int(value) else value
+        values[field.name] = "" if value is None else str(value)
+    return values
+
+
+@view_config(route_name="director", renderer=f"{_TEMPLATES}/director.jinja2")
+def director(request: Request) -> Any:
+    """A director with the films; a POST changes the name, in every film's document."""
+    if request.method == "POST":
+        return _rename(request)
+    return {"director": Director.get_item(id=request.matchdict["id"]), "error": None}
+
+
+def _rename(request: Request) -> Any:
+    row = _row(request, Director)
+    name = " ".join(request.POST.get("name", "").split())
+    error = _name_error(request, row, name)
+    if error:
+        request.response.status_int = 400
+        return {"director": row, "error": error, "given": name}
+    row.name = name
+    _saved(request, f"Saved, and with it the documents of {len(row.films)} films.")
+    return HTTPSeeOther(request.route_path("director", id=row.id))
+
+
+def _name_error(request: Request, row: Director, name: str) -> str | None:
+    if not name:
+        return "must be given"
+    try:
+        check({"director": name}, partial=True)
+    except Invalid as error:
+        return error.errors["director"]
+    other = request.dbsession.scalar(select(Director).where(Director.name == name))
+    if other is not None and other is not row:
+        return "is the name of another director"
+    return None

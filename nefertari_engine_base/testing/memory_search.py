@@ -1,0 +1,259 @@
+"""Filters, sorting and text of the in-memory engine, over stored JSON objects.
+
+It answers as an index does: a field that holds a list matches if one of its values
+does, and conditions on an embedded list hold for one and the same element.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from ipaddress import ip_interface
+from operator import itemgetter
+from typing import Any
+
+from nefertari_engine_base.encoding import Kind, convert
+from nefertari_engine_base.exceptions import ConversionError, InvalidParameter
+from nefertari_engine_base.schema import FieldSchema, ModelSchema
+from nefertari_engine_base.values import Filter, Operator, Sort
+
+Source = Mapping[str, Any]
+
+#: The name that hits are sorted by how well they match with.
+SCORE = "_score"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSource:
+    """A document that matches."""
+
+    id: str
+    source: Source
+    score: float
+
+
+#: Kinds that an index keeps and does not compare.
+_NOT_COMPARED = frozenset({Kind.BINARY, Kind.JSON})
+#: Kinds that have no greater and less.
+_NOT_ORDERED = _NOT_COMPARED | {Kind.NETWORK}
+
+_ORDERINGS = frozenset({Operator.GT, Operator.GTE, Operator.LT, Operator.LTE})
+
+
+def matches(schema: ModelSchema, source: Source, filters: Iterable[Filter]) -> bool:
+    """Whether a document meets every condition."""
+    groups: dict[tuple[str, ...], list[Condition]] = {}
+    for one in filters:
+        condition = Condition(schema, one)
+        if condition.stands_alone:
+            if not condition.holds_for(source):
+                return False
+        else:
+            groups.setdefault(condition.nested, []).append(condition)
+    return all(
+        any(
+            all(condition.holds_in(element) for condition in conditions)
+            for element in elements(source, nested)
+        )
+        for nested, conditions in groups.items()
+    )
+
+
+def elements(source: Source, steps: Sequence[str]) -> Iterator[Source]:
+    """The embedded objects that these relations lead to."""
+    if not steps:
+        yield source
+        return
+    found = source.get(steps[0])
+    for item in found if isinstance(found, list) else [found]:
+        if item is not None:
+            yield from elements(item, steps[1:])
+
+
+class Condition:
+    """One filter, with its path taken apart.
+
+    :attr nested: the steps to the innermost embedded list around the field.
+    """
+
+    def __init__(self, schema: ModelSchema, condition: Filter) -> None:
+        self.steps, self.nested, self.field = locate(schema, condition.field)
+        self.operator = condition.operator
+        self.value = condition.value
+        if self.field.kind in _NOT_COMPARED or (
+            self.operator in _ORDERINGS and self.field.kind in _NOT_ORDERED
+        ):
+            raise InvalidParameter(
+                condition.field, f"{self.operator} does not apply to this field."
+            )
+
+    @property
+    def asks_for_none(self) -> bool:
+        """Whether it holds where there is no value."""
+        if self.operator is Operator.EXISTS:
+            return not self.value
+        return self.operator is Operator.EQ and self.value is None
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it does not speak of one element of an embedded list."""
+        return not self.nested or self.asks_for_none or self.operator is Operator.ALL
+
+    def holds_for(self, source: Source) -> bool:
+        """Whether the whole document meets it."""
+        return self._holds(stored_values(source, self.steps, self.field))
+
+    def holds_in(self, element: Source) -> bool:
+        """Whether one element of the embedded list meets it."""
+        steps = self.steps[len(self.nested) :]
+        return self._holds(stored_values(element, steps, self.field))
+
+    def _holds(self, stored: list[Any]) -> bool:
+        if self.asks_for_none:
+            return not stored
+        if self.operator is Operator.EXISTS:
+            return bool(stored)
+        have = [
+            key for form in stored if (key := comparable(self.field, form)) is not None
+        ]
+        if self.operator is Operator.ALL:
+            return all(self._key(value) in have for value in self.value)
+        if self.operator is Operator.IN:
+            wanted = [self._key(value) for value in self.value if value is not None]
+            return any(key in wanted for key in have)
+        if self.value is None:
+            return False
+        compare = _COMPARISONS[self.operator]
+        return any(compare(key, self._key(self.value)) for key in have)
+
+    def _key(self, value: Any) -> Any:
+        try:
+            form = convert(self.field.name, self.field.encode, value)
+        except ConversionError as error:
+            raise InvalidParameter(self.field.name, str(error)) from error
+        return comparable(self.field, form)
+
+
+_COMPARISONS: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    Operator.EQ: lambda have, wanted: bool(have == wanted),
+    Operator.GT: lambda have, wanted: bool(have > wanted),
+    Operator.GTE: lambda have, wanted: bool(have >= wanted),
+    Operator.LT: lambda have, wanted: bool(have < wanted),
+    Operator.LTE: lambda have, wanted: bool(have <= wanted),
+}
+
+
+def locate(
+    schema: ModelSchema, path: str
+) -> tuple[tuple[str, ...], tuple[str, ...], FieldSchema]:
+    """The steps to a field, those to its innermost embedded list, and the field as
+    one of its values.
+
+    :raises InvalidParameter: if there is no such field.
+    """
+    try:
+        relations, field = schema.find(path)
+    except KeyError:
+        raise InvalidParameter(path, f"{schema.name} has no such field.") from None
+    steps = tuple(relation.name for relation in relations)
+    depth = max(
+        (i for i, relation in enumerate(relations, 1) if relation.many), default=0
+    )
+    return steps, steps[:depth], dataclasses.replace(field, many=False)
+
+
+def stored_values(
+    source: Source, steps: Sequence[str], field: FieldSchema
+) -> list[Any]:
+    """The forms that a field has in a document, lists of lists laid out flat."""
+    values: list[Any] = []
+    for element in elements(source, steps):
+        values += _flat(element.get(field.name), field.kind)
+    return values
+
+
+def _flat(value: Any, kind: Kind) -> Iterator[Any]:
+    if isinstance(value, list) and kind is not Kind.JSON:
+        for item in value:
+            yield from _flat(item, kind)
+    elif value is not None:
+        yield value
+
+
+def comparable(field: FieldSchema, form: Any) -> Any:
+    """What a stored form is compared by; ``None`` for what has no place in an order."""
+    if form is None:
+        return None
+    if field.kind in {Kind.FLOAT, Kind.DECIMAL}:
+        number = Decimal(str(form))
+        return number if number.is_finite() else None
+    if field.kind is Kind.DATETIME:
+        moment = datetime.fromisoformat(form)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if field.kind is Kind.IP:
+        address = ip_interface(form)
+        return address.version, int(address), address.network.prefixlen
+    return form
+
+
+def sort_hits(
+    schema: ModelSchema, hits: Iterable[FoundSource], sort: Sequence[Sort]
+) -> list[FoundSource]:
+    """Hits in order; those without a value last, equal ones by the primary key.
+
+    :raises InvalidParameter: for a field that has no order.
+    """
+    named = {one.field for one in sort}
+    keys = [*sort, *(Sort(name) for name in schema.primary_key if name not in named)]
+    ordered = list(hits)
+    for key in reversed(keys):
+        rank = _ranking(schema, key)
+        present = [(value, hit) for hit in ordered if (value := rank(hit)) is not None]
+        missing = [hit for hit in ordered if rank(hit) is None]
+        present.sort(key=itemgetter(0), reverse=key.descending)
+        ordered = [hit for _, hit in present] + missing
+    return ordered
+
+
+def _ranking(schema: ModelSchema, key: Sort) -> Callable[[FoundSource], Any]:
+    if key.field == SCORE:
+        return lambda hit: hit.score
+    steps, _, field = locate(schema, key.field)
+    if field.kind in _NOT_COMPARED:
+        raise InvalidParameter(key.field, "documents cannot be sorted by this field.")
+    choose = max if key.descending else min
+
+    def rank(hit: FoundSource) -> Any:
+        forms = stored_values(hit.source, steps, field)
+        values = [
+            value for form in forms if (value := comparable(field, form)) is not None
+        ]
+        return choose(values) if values else None
+
+    return rank
+
+
+def project(source: Source, paths: Iterable[str]) -> dict[str, Any]:
+    """The part of a document that these dotted names cover."""
+    part: dict[str, Any] = {}
+    inner: dict[str, list[str]] = {}
+    for path in paths:
+        name, _, rest = path.partition(".")
+        if name not in source:
+            continue
+        if rest:
+            inner.setdefault(name, []).append(rest)
+        else:
+            part[name] = source[name]
+    for name, rests in inner.items():
+        if name not in part:
+            found = source[name]
+            part[name] = (
+                [project(item, rests) for item in found]
+                if isinstance(found, list)
+                else found and project(found, rests)
+            )
+    return part

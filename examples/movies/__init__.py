@@ -18,6 +18,7 @@ from pyramid.session import SignedCookieSessionFactory
 from pyramid.settings import asbool
 
 from examples.movies.load import prepare
+from examples.movies.presenting import FILTERS
 
 _FROM_ENVIRONMENT = {
     "sqlalchemy.url": "DATABASE_URL",
@@ -34,6 +35,7 @@ def main(global_config: Mapping[str, str], **settings: Any) -> Router:
     """
     settings = with_environment(settings)
     settings.setdefault("tm.manager_hook", "pyramid_tm.explicit_manager")
+    settings.setdefault("jinja2.filters", dict(FILTERS))
     with Configurator(settings=settings) as config:
         config.include("pyramid_tm")
         config.include("pyramid_jinja2")
@@ -48,7 +50,7 @@ def main(global_config: Mapping[str, str], **settings: Any) -> Router:
         )
         config.set_default_csrf_options(require_csrf=True)
         # These two talk to a terminal, and need packages that a server does not.
-        config.scan("examples.movies", ignore=[".demo", ".tour"])
+        config.scan("examples.movies", categories=None, ignore=[".demo", ".tour"])
         prepare(config, load=asbool(settings.get("movies.load", True)))
         return config.make_wsgi_app()
 

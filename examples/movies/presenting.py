@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import orjson
 from markupsafe import Markup, escape
-from pyramid.config import Configurator
 
 _UNITS = ((1_000_000_000, "bn"), (1_000_000, "m"), (1_000, "k"))
 _MONTHS = (
@@ -64,8 +63,8 @@ def pretty_json(data: Any) -> str:
     return orjson.dumps(data, option=orjson.OPT_INDENT_2).decode()
 
 
-def add_filters(config: Configurator) -> None:
-    """Make the functions of this module known to templates."""
-    environment = config.get_jinja2_environment()
-    for function in (money, dollars, thousands, day, marked, pretty_json):
-        environment.filters[function.__name__] = function
+#: By the names that templates know them by.
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (money, dollars, thousands, day, marked, pretty_json)
+}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pyramid.config import Configurator
 from pyramid.events import NewResponse
 
-from examples.movies import presenting
-
 #: The browser runs and shows nothing but what this application serves itself.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
@@ -19,7 +17,7 @@ _ID = r"{id:\d{1,9}}"
 
 
 def includeme(config: Configurator) -> None:
-    """Add routes, static files and filters of templates."""
+    """Add routes, static files and headers."""
     config.add_static_view("static", "examples.movies:static", cache_max_age=300)
     config.add_route("search", "/")
     config.add_route("new_film", "/films/new")
@@ -30,8 +28,6 @@ def includeme(config: Configurator) -> None:
     config.add_route("api_movies", "/api/movies")
     config.add_route("api_movie", "/api/movies/{id}")
     config.add_subscriber(_add_headers, NewResponse)
-    config.add_jinja2_renderer(".jinja2")
-    config.action(None, presenting.add_filters, args=(config,), order=1)
 
 
 def _add_headers(event: NewResponse) -> None:

@@ -134,7 +134,7 @@ class Condition:
             form = convert(self.field.name, self.field.encode, value)
         except ConversionError as error:
             raise InvalidParameter(self.field.name, str(error)) from error
-        return comparable(self.field, form)
+        return _key_of(self.field, form)
 
 
 _COMPARISONS: Mapping[Operator, Callable[[Any, Any], bool]] = {
@@ -184,12 +184,18 @@ def _flat(value: Any, kind: Kind) -> Iterator[Any]:
 
 
 def comparable(field: FieldSchema, form: Any) -> Any:
-    """What a stored form is compared by; ``None`` for what has no place in an order."""
+    """What a stored form is compared by; ``None`` for what an index leaves out."""
     if form is None:
         return None
+    key = _key_of(field, form)
+    if isinstance(key, Decimal) and not key.is_finite():
+        return None
+    return key
+
+
+def _key_of(field: FieldSchema, form: Any) -> Any:
     if field.kind in {Kind.FLOAT, Kind.DECIMAL}:
-        number = Decimal(str(form))
-        return number if number.is_finite() else None
+        return Decimal(str(form))
     if field.kind is Kind.DATETIME:
         moment = datetime.fromisoformat(form)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import inspect
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, NoInspectionAvailable
-from sqlalchemy.orm import Session, configure_mappers
+from sqlalchemy.orm import Mapper, Session, configure_mappers
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import (
@@ -102,8 +102,9 @@ class SQLAlchemyEngine:
             signals.forget(self._publisher)
         self._publisher = publisher
         for known in self._known_schemas().values():
+            mapper: Mapper[Any]
             for mapper in inspect(known.model).self_and_descendants:
-                model = mapper.class_
+                model: type = mapper.class_
                 bases = tuple(base.__name__ for base in model.__mro__[1:])
                 signals.listen(
                     signals.Source(

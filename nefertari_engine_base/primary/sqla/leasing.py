@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, or_, select, text, update
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import PrimaryError
-from nefertari_engine_base.interfaces import IClaim, IOutbox
+from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla.outbox import (
     DELETE,
     ENTRY_COLUMNS,
@@ -77,7 +77,6 @@ _ADVANCE = text(
 )
 
 
-@implementer(IOutbox)
 class LeasingOutbox(SQLOutbox):
     """The outbox of a SQLite database."""
 

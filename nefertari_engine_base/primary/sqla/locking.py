@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.engine import Connection, Engine
 from zope.interface import implementer
 
-from nefertari_engine_base.interfaces import IClaim, IOutbox
+from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla.outbox import (
     DELETE,
     ENTRY_COLUMNS,
@@ -66,7 +66,6 @@ _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
 _JUMPED = "nefertari_version_jumped"
 
 
-@implementer(IOutbox)
 class LockingOutbox(SQLOutbox):
     """The outbox of a PostgreSQL database."""
 

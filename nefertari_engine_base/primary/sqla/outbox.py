@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.pool import StaticPool
+from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import (
     ConversionError,
@@ -23,7 +24,7 @@ from nefertari_engine_base.exceptions import (
     InvalidDocumentId,
     PrimaryError,
 )
-from nefertari_engine_base.interfaces import IClaim
+from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
@@ -68,9 +69,9 @@ BURY = (
 LoaderOf = Callable[[str], Loader]
 
 
-def entry_of(row: Row[Any]) -> OutboxEntry:
+def entry_of(row: Row[Any] | tuple[Any, ...]) -> OutboxEntry:
     """The entry that a row of :data:`ENTRY_COLUMNS` holds."""
-    id_, secondary, model, key, path, cursor, attempts = row
+    id_, secondary, model, key, path, cursor, attempts = tuple(row)
     return OutboxEntry(id_, Touch(secondary, model, key, path), cursor, attempts)
 
 
@@ -92,6 +93,7 @@ def insert_entries(connection: Connection, touches: Sequence[Touch]) -> list[int
     return list(connection.execute(INSERT, rows_of(touches)).scalars())
 
 
+@implementer(IOutbox)
 class SQLOutbox(ABC):
     """See :class:`~nefertari_engine_base.interfaces.IOutbox`.
 

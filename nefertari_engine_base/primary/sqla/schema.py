@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.associationproxy import AssociationProxy
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, class_mapper
+from sqlalchemy.orm.exc import UnmappedClassError
 
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import (
@@ -77,7 +77,7 @@ def _is_derived(column: Any) -> bool:
 def _mapper(model: type) -> Mapper[Any]:
     try:
         return class_mapper(model)
-    except ArgumentError:
+    except UnmappedClassError:
         raise ConfigurationError(
             f"{model.__module__}.{model.__qualname__} is no mapped class of SQLAlchemy."
         ) from None

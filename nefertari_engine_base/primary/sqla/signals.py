@@ -18,7 +18,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
-from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE, set_committed_value
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox, insert_entries
@@ -66,7 +67,7 @@ _SOURCES: WeakKeyDictionary[type, Source] = WeakKeyDictionary()
 def listen(source: Source) -> None:
     """Report the changes of a model from now on; the last call for a model counts."""
     if source.model not in _SOURCES:
-        mapper = inspect(source.model)
+        mapper: Mapper[Any] = inspect(source.model)
         for name, listener in _MAPPER_LISTENERS.items():
             event.listen(mapper, name, listener)
     for key in source.references:
@@ -99,7 +100,7 @@ def _after_insert(mapper: Mapper[Any], connection: Connection, target: Any) -> N
         state = inspect(target)
         ref = DocumentRef(source.model.__name__, _current_id(source, mapper, target))
         # What was never set, and is not for the database to set, was inserted as NULL.
-        unset = {key: None for key in source.references - state.expired_attributes}
+        unset = dict.fromkeys(source.references - state.expired_attributes)
         references = {**unset, **_references(source, state)}
         change = Change(ref, Action.CREATED, references=references)
         _hear(state, connection, source, change, target)
@@ -158,8 +159,9 @@ def _current_id(source: Source, mapper: Mapper[Any], target: Any) -> str:
 
 def _changed(state: InstanceState[Any]) -> frozenset[str]:
     """Attributes with a net change; loads nothing."""
-    keys = [*state.committed_state, *state._pending_mutations]
-    return frozenset(key for key in keys if _history(state, key).has_changes())
+    keys = [key for key in state.committed_state if _history(state, key).has_changes()]
+    # What a back reference has added to a collection that is not loaded.
+    return frozenset([*keys, *state._pending_mutations])
 
 
 def _history(state: InstanceState[Any], key: str) -> Any:
@@ -301,12 +303,14 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
                 publisher.committed(log.changes, log.entries())
 
 
-for _name, _listener in {
+_SESSION_LISTENERS: dict[str, Callable[..., None]] = {
     "before_flush": _before_flush,
     "after_flush": _after_flush,
     "after_transaction_create": _after_transaction_create,
     "after_commit": _after_commit,
     "after_soft_rollback": _after_soft_rollback,
     "after_transaction_end": _after_transaction_end,
-}.items():
+}
+
+for _name, _listener in _SESSION_LISTENERS.items():
     event.listen(Session, _name, _listener)

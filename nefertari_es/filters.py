@@ -106,6 +106,8 @@ def _range(field: IndexedField, operator: Operator, value: Any) -> Clause:
     if field.type == "long" and not _LEAST <= form <= _GREATEST:
         upwards = operator in {Operator.GT, Operator.GTE}
         return _exists(field) if upwards == (form < _LEAST) else _NONE
+    if field.type == "ip":
+        form = str(ip_interface(form).ip)
     return {"range": {field.ordered: {operator.value: form}}}
 
 

@@ -221,7 +221,7 @@ def _delete_line(write: Write) -> bytes:
 def _index_lines(write: Write, source: bytes) -> bytes:
     """The action, and the source on one line with version and hash at its end."""
     # In JSON a line feed can only stand between tokens, where a space does as well.
-    head = source.replace(b"\n", b" ").rstrip()[:-1].rstrip()
+    head = source.replace(b"\n", b" ").strip()[:-1].rstrip()
     return (
         b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n'
         b'%b%b"_sync":{"version":%d,"hash":"%b"}}\n'

@@ -17,7 +17,7 @@ _PAGE = "examples.movies:templates/error.jinja2"
 
 _TITLES = {
     400: "That cannot be asked",
-    404: "There is no such page",
+    404: "Not here",
     503: "Search is away for a moment",
 }
 

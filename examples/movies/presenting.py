@@ -24,7 +24,7 @@ def money(amount: Decimal | None) -> str:
         return "unknown"
     for size, unit in _UNITS:
         if abs(amount) >= size:
-            return f"${amount / size:.3g} {unit}"
+            return f"${float(amount / size):.3g} {unit}"
     return f"${amount:,.0f}"
 
 

@@ -20,6 +20,10 @@ from nefertari_engine_base.values import Page
 PER_PAGE = 24
 DECADE = 10
 
+#: The first and the last bar of a whole histogram.
+_DECADES = (1910, 2010)
+_RATINGS = (1, 9.5)
+
 #: Between the ends of a range.
 TO = "\N{EN DASH}"
 
@@ -168,24 +172,28 @@ def _facet_counts(facet: Facet) -> dict[str, Any]:
 
 
 def _rating_counts() -> dict[str, Any]:
-    bounds = {"min": 1, "max": 9.5}
-    return _histogram("imdb_rating", RATING_STEP, bounds)
+    return _histogram("imdb_rating", RATING_STEP, _RATINGS)
 
 
 def _year_counts(choice: Choice) -> dict[str, Any]:
     span = _span(choice)
     if span is None:
-        return _histogram("year", DECADE, {})
-    return _histogram("year", 1, {"min": span[0], "max": span[1]})
+        return _histogram("year", DECADE, _DECADES)
+    return _histogram("year", 1, span)
 
 
 def _histogram(
-    name: str, interval: float, bounds: Mapping[str, float]
+    name: str, interval: float, bounds: tuple[float, float]
 ) -> dict[str, Any]:
-    body: dict[str, Any] = {"field": name, "interval": interval}
-    if bounds:
-        body["extended_bounds"] = dict(bounds)
-    return {"histogram": body}
+    # The axis is the same, however few films there are.
+    low, high = bounds
+    return {
+        "histogram": {
+            "field": name,
+            "interval": interval,
+            "extended_bounds": {"min": low, "max": high},
+        }
+    }
 
 
 def _span(choice: Choice) -> tuple[int, int] | None:

@@ -37,13 +37,26 @@ def search(request: Request) -> Mapping[str, Any]:
 @view_config(route_name="film", renderer=f"{_TEMPLATES}/film.jinja2")
 def film(request: Request) -> Mapping[str, Any]:
     """One film, read in real time: it shows what was just saved."""
-    movie = Movie.get_item(id=request.matchdict["id"])
+    movie = _document(request, Movie)
     return {
         "movie": movie,
         "complete": not isinstance(movie, Movie),
         "document": as_document(request, movie),
         "others": _other_films(movie),
     }
+
+
+def _document(request: Request, model: Any) -> Any:
+    """A document in real time; the row while the search engine does not answer."""
+    found = model.get_item(id=request.matchdict["id"], _raise_on_empty=False)
+    if found is None:
+        raise _missing(model)
+    return found
+
+
+def _missing(model: type) -> HTTPNotFound:
+    kind = "film" if model is Movie else model.__name__.lower()
+    return HTTPNotFound(f"There is no such {kind}.")
 
 
 def _other_films(movie: Any) -> list[Any]:
@@ -76,7 +89,7 @@ def delete_film(request: Request) -> HTTPSeeOther:
 def _row(request: Request, model: Any) -> Any:
     found = request.dbsession.get(model, int(request.matchdict["id"]))
     if found is None:
-        raise HTTPNotFound(f"There is no such {model.__name__.lower()}.")
+        raise _missing(model)
     return found
 
 
@@ -166,7 +179,9 @@ def director(request: Request) -> Any:
     """A director with the films; a POST changes the name, in every film's document."""
     if request.method == "POST":
         return _rename(request)
-    return {"director": Director.get_item(id=request.matchdict["id"]), "error": None}
+    found = _document(request, Director)
+    complete = not isinstance(found, Director)
+    return {"director": found, "complete": complete, "error": None}
 
 
 def _rename(request: Request) -> Any:
@@ -175,7 +190,7 @@ def _rename(request: Request) -> Any:
     error = _name_error(request, row, name)
     if error:
         request.response.status_int = 400
-        return {"director": row, "error": error, "given": name}
+        return {"director": row, "complete": True, "error": error, "given": name}
     row.name = name
     _saved(request, f"Saved, and with it the documents of {len(row.films)} films.")
     return HTTPSeeOther(request.route_path("director", id=row.id))

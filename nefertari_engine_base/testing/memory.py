@@ -34,8 +34,8 @@ from nefertari_engine_base.testing.memory_documents import (
 )
 from nefertari_engine_base.testing.memory_search import (
     SCORE,
+    Conditions,
     FoundSource,
-    matches,
     project,
     sort_hits,
 )
@@ -222,12 +222,13 @@ class MemoryEngine:
         if query.text is not None:
             fields = searched_fields(schema, query.text_fields)
             text = TextQuery(schema, query.text, fields)
+        conditions = Conditions(schema, query.filters)
         found = []
         for id_, stored in list(collection.visible.items()):
             if stored.source is None:
                 continue
             score = 1.0 if text is None else text.score(stored.source)
-            if score is not None and matches(schema, stored.source, query.filters):
+            if score is not None and conditions.hold_for(stored.source):
                 found.append(FoundSource(id_, stored.source, score))
         return found
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_interface
-from operator import itemgetter
+from operator import eq, ge, gt, itemgetter, le, lt
 from typing import Any
 
 from nefertari_engine_base.encoding import Kind, convert
@@ -43,23 +43,32 @@ _NOT_ORDERED = _NOT_COMPARED | {Kind.NETWORK}
 _ORDERINGS = frozenset({Operator.GT, Operator.GTE, Operator.LT, Operator.LTE})
 
 
-def matches(schema: ModelSchema, source: Source, filters: Iterable[Filter]) -> bool:
-    """Whether a document meets every condition."""
-    groups: dict[tuple[str, ...], list[Condition]] = {}
-    for one in filters:
-        condition = Condition(schema, one)
-        if condition.stands_alone:
-            if not condition.holds_for(source):
-                return False
-        else:
-            groups.setdefault(condition.nested, []).append(condition)
-    return all(
-        any(
-            all(condition.holds_in(element) for condition in conditions)
-            for element in elements(source, nested)
+class Conditions:
+    """The filters of a query, checked, ready to be asked of any document.
+
+    :raises InvalidParameter: for a field that is not there or cannot be compared so,
+        or a value that is none of its kind.
+    """
+
+    def __init__(self, schema: ModelSchema, filters: Iterable[Filter]) -> None:
+        self._alone: list[Condition] = []
+        self._groups: dict[tuple[str, ...], list[Condition]] = {}
+        for one in filters:
+            condition = Condition(schema, one)
+            if condition.stands_alone:
+                self._alone.append(condition)
+            else:
+                self._groups.setdefault(condition.nested, []).append(condition)
+
+    def hold_for(self, source: Source) -> bool:
+        """Whether a document meets every one of them."""
+        return all(one.holds_for(source) for one in self._alone) and all(
+            any(
+                all(one.holds_in(element) for one in conditions)
+                for element in elements(source, nested)
+            )
+            for nested, conditions in self._groups.items()
         )
-        for nested, conditions in groups.items()
-    )
 
 
 def elements(source: Source, steps: Sequence[str]) -> Iterator[Source]:
@@ -89,6 +98,11 @@ class Condition:
             raise InvalidParameter(
                 condition.field, f"{self.operator} does not apply to this field."
             )
+        if self.operator in {Operator.IN, Operator.ALL}:
+            values = list(self.value)
+        else:
+            values = [] if self.operator is Operator.EXISTS else [self.value]
+        self._wanted = [self._key(value) for value in values if value is not None]
 
     @property
     def asks_for_none(self) -> bool:
@@ -116,18 +130,12 @@ class Condition:
             return not stored
         if self.operator is Operator.EXISTS:
             return bool(stored)
-        have = [
-            key for form in stored if (key := comparable(self.field, form)) is not None
-        ]
+        keys = (comparable(self.field, form) for form in stored)
+        have = [key for key in keys if key is not None]
         if self.operator is Operator.ALL:
-            return all(self._key(value) in have for value in self.value)
-        if self.operator is Operator.IN:
-            wanted = [self._key(value) for value in self.value if value is not None]
-            return any(key in wanted for key in have)
-        if self.value is None:
-            return False
+            return all(key in have for key in self._wanted)
         compare = _COMPARISONS[self.operator]
-        return any(compare(key, self._key(self.value)) for key in have)
+        return any(compare(key, wanted) for key in have for wanted in self._wanted)
 
     def _key(self, value: Any) -> Any:
         try:
@@ -138,11 +146,12 @@ class Condition:
 
 
 _COMPARISONS: Mapping[Operator, Callable[[Any, Any], bool]] = {
-    Operator.EQ: lambda have, wanted: bool(have == wanted),
-    Operator.GT: lambda have, wanted: bool(have > wanted),
-    Operator.GTE: lambda have, wanted: bool(have >= wanted),
-    Operator.LT: lambda have, wanted: bool(have < wanted),
-    Operator.LTE: lambda have, wanted: bool(have <= wanted),
+    Operator.EQ: eq,
+    Operator.IN: eq,
+    Operator.GT: gt,
+    Operator.GTE: ge,
+    Operator.LT: lt,
+    Operator.LTE: le,
 }
 
 
@@ -201,7 +210,7 @@ def _key_of(field: FieldSchema, form: Any) -> Any:
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if field.kind is Kind.IP:
         address = ip_interface(form)
-        return address.version, int(address), address.network.prefixlen
+        return address.version, int(address.ip), address.network.prefixlen
     return form
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -46,7 +46,7 @@ SAMPLES: Mapping[Kind, Sequence[Any]] = {
     Kind.ENUM: (Colour.BLUE, Colour.GREEN, Colour.RED),
     Kind.UUID: (UUID(int=0), UUID(int=2**127), UUID(int=2**128 - 1)),
     Kind.JSON: ({"a": [1, {"b": None}]}, [1, "x", [2]], "text", 5, [], {}),
-    Kind.IP: tuple(map(ip_interface, ("1.2.3.4", "9.255.0.1", "10.0.0.1", "::1"))),
+    Kind.IP: tuple(map(ip_address, ("1.2.3.4", "9.255.0.1", "10.0.0.1", "fe80::1"))),
     Kind.NETWORK: tuple(map(ip_network, ("10.0.0.0/8", "192.168.1.0/24", "fe80::/10"))),
 }
 

@@ -6,11 +6,8 @@ import pytest
 
 from nefertari_engine_base.exceptions import QueryError, SecondaryUnavailable
 from nefertari_engine_base.testing.memory import MemoryEngine
-from nefertari_engine_base.testing.secondary_suite import (
-    SecondaryEngineSuite,
-    Workbench,
-    put,
-)
+from nefertari_engine_base.testing.secondary_suite import SecondaryEngineSuite
+from nefertari_engine_base.testing.workbench import Workbench, put
 from nefertari_engine_base.values import Outcome, Query
 
 

@@ -85,18 +85,19 @@ class Case:
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 zones = st.integers(-12, 12).map(lambda hours: dt.timezone(dt.timedelta(hours=hours)))
-instants = st.datetimes(
-    dt.datetime(2, 1, 1),  # noqa: DTZ001 - the zone is drawn
-    dt.datetime(9998, 1, 1),  # noqa: DTZ001
-    timezones=zones,
-)
+earliest, latest = dt.datetime(2, 1, 1), dt.datetime(9998, 1, 1)  # noqa: DTZ001
+moments = st.datetimes(earliest, latest)
+instants = st.datetimes(earliest, latest, timezones=zones)
 cents = st.decimals(-(10**10), 10**10, places=2, allow_nan=False)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | text
     | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3)
+    ),
     max_leaves=8,
 )  # fmt: skip
+small = st.floats(-1e9, 1e9)
 deltas = st.timedeltas(dt.timedelta(-40_000), dt.timedelta(40_000))
 int32 = st.integers(-(2**31), 2**31 - 1)
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -115,9 +116,9 @@ EVERYWHERE = [
     ),
     Case("BigInteger", sa.BigInteger(), int64, Kind.BIG_INTEGER),
     Case("Numeric", sa.Numeric(13, 2), cents, Kind.DECIMAL),
-    Case("Numeric of floats", sa.Numeric(asdecimal=False), st.floats(-1e9, 1e9), Kind.FLOAT),
+    Case("Numeric of floats", sa.Numeric(asdecimal=False), small, Kind.FLOAT),
     Case("Float", sa.Float(), st.floats(allow_nan=False), Kind.FLOAT),
-    Case("Float of decimals", sa.Float(asdecimal=True), st.floats(-1e9, 1e9), Kind.DECIMAL),
+    Case("Float of decimals", sa.Float(asdecimal=True), small, Kind.DECIMAL),
     Case("Double", sa.Double(), st.floats(allow_nan=False), Kind.FLOAT),
     Case("REAL", sa.REAL(), st.floats(width=32, allow_nan=False), Kind.FLOAT),
     Case("Boolean", sa.Boolean(), st.booleans(), Kind.BOOLEAN),
@@ -175,9 +176,11 @@ POSTGRESQL = [
         | st.just(Decimal("NaN")),
         Kind.DECIMAL,
     ),
-    Case("Time with zone", sa.Time(timezone=True), st.times(timezones=zones), Kind.TIME),
+    Case(
+        "Time with zone", sa.Time(timezone=True), st.times(timezones=zones), Kind.TIME
+    ),
     Case("UUID", pg.UUID(), st.uuids(), Kind.UUID),
-    Case("TIMESTAMP", pg.TIMESTAMP(precision=3), st.datetimes(dt.datetime(2, 1, 1), dt.datetime(9998, 1, 1)), Kind.DATETIME),  # noqa: E501, DTZ001
+    Case("TIMESTAMP", pg.TIMESTAMP(precision=3), moments, Kind.DATETIME),
     Case("INTERVAL", pg.INTERVAL(), deltas, Kind.INTERVAL),
     Case("ENUM", pg.ENUM(Colour, name="pg_colour"), st.sampled_from(Colour), Kind.ENUM),
     Case("JSONB", pg.JSONB(), json_values, Kind.JSON),
@@ -204,10 +207,34 @@ POSTGRESQL = [
     Case("HSTORE", pg.HSTORE(), st.dictionaries(text, text | st.none()), Kind.JSON),
     Case("ARRAY", sa.ARRAY(sa.Integer), st.lists(int32 | st.none()), Kind.INTEGER, True),
     Case("ARRAY of text", pg.ARRAY(sa.String), st.lists(text), Kind.STRING, True),
-    Case("ARRAY of decimals", pg.ARRAY(sa.Numeric(13, 2)), st.lists(cents), Kind.DECIMAL, True),
-    Case("ARRAY of instants", pg.ARRAY(sa.DateTime(timezone=True)), st.lists(instants), Kind.DATETIME, True),  # noqa: E501
-    Case("ARRAY of members", pg.ARRAY(pg.ENUM(Colour, name="items")), st.lists(st.sampled_from(Colour)), Kind.ENUM, True),  # noqa: E501
-    Case("ARRAY of arrays", pg.ARRAY(sa.Integer, dimensions=2), st.lists(st.tuples(int32, int32).map(list)), Kind.INTEGER, True),  # noqa: E501
+    Case(
+        "ARRAY of decimals",
+        pg.ARRAY(sa.Numeric(13, 2)),
+        st.lists(cents),
+        Kind.DECIMAL,
+        True,
+    ),
+    Case(
+        "ARRAY of instants",
+        pg.ARRAY(sa.DateTime(timezone=True)),
+        st.lists(instants),
+        Kind.DATETIME,
+        True,
+    ),
+    Case(
+        "ARRAY of members",
+        pg.ARRAY(pg.ENUM(Colour, name="items")),
+        st.lists(st.sampled_from(Colour)),
+        Kind.ENUM,
+        True,
+    ),
+    Case(
+        "ARRAY of arrays",
+        pg.ARRAY(sa.Integer, dimensions=2),
+        st.lists(st.tuples(int32, int32).map(list)),
+        Kind.INTEGER,
+        True,
+    ),
 ]  # fmt: skip
 
 

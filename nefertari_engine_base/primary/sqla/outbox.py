@@ -10,10 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.engine import Connection, Dialect, Engine, Row
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.pool import StaticPool
 from zope.interface import implementer
@@ -90,7 +91,23 @@ def rows_of(touches: Iterable[Touch]) -> list[dict[str, Any]]:
 
 def insert_entries(connection: Connection, touches: Sequence[Touch]) -> list[int]:
     """Insert entries in the connection's transaction; their numbers."""
-    return list(connection.execute(INSERT, rows_of(touches)).scalars())
+    rows = rows_of(touches)
+    if len(rows) == 1:
+        # Most transactions change one document, and each waits for this statement:
+        # as text it costs the client two thirds of what the expression costs.
+        statement, names = _insert_text(connection.dialect)
+        values: Any = tuple(rows[0][name] for name in names) if names else rows[0]
+        return list(connection.exec_driver_sql(statement, values).scalars())
+    return list(connection.execute(INSERT, rows).scalars())
+
+
+@cache
+def _insert_text(dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    """:data:`INSERT` of one row, and the order of its values if they are positional."""
+    compiled = INSERT.compile(
+        dialect=dialect, column_keys=["secondary", "model", "path", "key"]
+    )
+    return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
 
 
 @implementer(IOutbox)

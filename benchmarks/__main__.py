@@ -1,0 +1,66 @@
+"""``python -m benchmarks [NAME...] [--quick] [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import sync
+from benchmarks.measure import Result
+from benchmarks.report import as_json, show
+from benchmarks.setting import Benchmark, Setting
+from tools.servers import running
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "sync": sync.run,
+}
+
+#: How much of a full run ``--quick`` does.
+QUICK = 0.34
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run benchmarks; status 1 if a bar is missed by more than the noise."""
+    options = _parser().parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    seed = options.seed if options.seed is not None else random.randrange(10_000)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    console.print(
+        f"seed {seed}; {os.cpu_count()} cores; load averages before: {load}", style="dim"
+    )
+    results: dict[str, Result] = {}
+    with running("elasticsearch", "postgresql") as urls:
+        scale = QUICK if options.quick else 1.0
+        setting = Setting(urls["elasticsearch"], urls["postgresql"], scale, seed)
+        for name in options.names or BENCHMARKS:
+            results[name] = BENCHMARKS[name](setting)
+            show(console, results[name])
+    if options.json:
+        figures = {name: as_json(result) for name, result in results.items()}
+        options.json.write_text(json.dumps({"seed": seed, **figures}, indent=1) + "\n")
+    return 0 if all(result.passed for result in results.values()) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure, and compare with the bars."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", choices=[[], *BENCHMARKS],
+        help=f"benchmarks to run, by default all: {', '.join(BENCHMARKS)}",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="measure less")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--seed", type=int, help="of order and input; default random")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

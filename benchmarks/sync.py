@@ -1,0 +1,141 @@
+"""What synchronisation adds to an insert, on PostgreSQL.
+
+Every contender inserts one instance of the same columns in a session of its own, by
+the same engine, and commits. The first model has no documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import sqlalchemy as sa
+from elasticsearch import Elasticsearch
+from elasticsearch.serializer import OrjsonSerializer
+from sqlalchemy.orm import Session
+
+from benchmarks.measure import Bar, Contender, Result
+from benchmarks.models import StoryColumns, new_base, story_values
+from benchmarks.setting import Setting, application, database
+
+ALONE = "insert and commit alone"
+OUTBOX = "with outbox row (sync = worker)"
+DIRECT = "insert, then client.index()"
+INLINE = "with inline delivery (sync = inline)"
+
+BARS = (
+    Bar(OUTBOX, ALONE, 1.25),
+    Bar(INLINE, DIRECT, 1.5),
+)
+
+
+def run(setting: Setting) -> Result:
+    """Measure."""
+    base = new_base()
+    plain, queued, inline = (
+        type(name, (StoryColumns, base), {"__tablename__": name.lower()})
+        for name in ("PlainStory", "QueuedStory", "InlineStory")
+    )
+    with ExitStack() as stack:
+        engine = stack.enter_context(database(setting))
+        base.metadata.create_all(engine)
+        stack.enter_context(
+            application(
+                setting, engine, lambda config: config.add_secondary(queued),
+                nefertari__sync="worker",
+            )
+        )  # fmt: skip
+        engines = stack.enter_context(
+            application(
+                setting, engine, lambda config: config.add_secondary(inline),
+                nefertari__sync="inline",
+            )
+        )  # fmt: skip
+        direct = stack.enter_context(_DirectIndex(setting, engines, inline))
+        # Made beforehand: the database is asked for the ids in all of them.
+        stories = [story_values(number) for number in range(1000)]
+        contenders = [
+            Contender(ALONE, _insert(engine, plain, stories)),
+            Contender(
+                OUTBOX,
+                _insert(engine, queued, stories),
+                after=lambda: _empty_outbox(engine),
+            ),
+            Contender(DIRECT, _insert_and_index(engine, plain, stories, direct)),
+            Contender(INLINE, _insert(engine, inline, stories)),
+        ]
+        plan = setting.plan(operations=40, blocks=6, warm_up=200)
+        samples = setting.measure(contenders, plan)
+        _check(engines, inline)
+    return Result("sync: one insert and commit", samples, ALONE, BARS)
+
+
+def _insert(
+    engine: sa.Engine, model: Any, stories: list[dict[str, Any]]
+) -> Callable[[int], None]:
+    def operation(number: int) -> None:
+        with Session(engine) as session:
+            session.add(model(**stories[number % len(stories)]))
+            session.commit()
+
+    return operation
+
+
+def _insert_and_index(
+    engine: sa.Engine, model: Any, stories: list[dict[str, Any]], direct: _DirectIndex
+) -> Callable[[int], None]:
+    def operation(number: int) -> None:
+        values = stories[number % len(stories)]
+        with Session(engine) as session:
+            instance = model(**values)
+            session.add(instance)
+            session.flush()
+            document = {"id": instance.id, **values}
+            session.commit()
+        direct.write(document)
+
+    return operation
+
+
+class _DirectIndex:
+    """An index with the mapping of a model, written by hand."""
+
+    def __init__(self, setting: Setting, engines: Any, model: type) -> None:
+        self.name = f"{setting.prefix}-direct"
+        self.client = Elasticsearch(
+            setting.elasticsearch,
+            serializers={"application/json": OrjsonSerializer()},
+        )
+        alias = engines.secondary.model_of(engines.schema_of(model)).alias
+        (found,) = self.client.indices.get(index=alias).body.values()
+        self.mappings = found["mappings"]
+
+    def __enter__(self) -> _DirectIndex:
+        self.client.indices.create(index=self.name, mappings=self.mappings)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.indices.delete(index=self.name)
+        self.client.close()
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Write one document; nobody waits for a refresh."""
+        self.client.index(
+            index=self.name, id=str(document["id"]), document=document, refresh=False
+        )
+
+
+def _empty_outbox(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("TRUNCATE nefertari_outbox"))
+
+
+def _check(engines: Any, model: Any) -> None:
+    """Inline delivery left nothing to do, or it was not inline delivery.
+
+    :raises RuntimeError: if entries wait.
+    """
+    waiting = sum(outbox.waiting() for outbox in engines.outboxes())
+    if waiting:
+        raise RuntimeError(f"{waiting} entries of {model.__name__} were not delivered")

@@ -1,0 +1,227 @@
+"""``make demo``: load the films, index them, compare, tour, and serve.
+
+``ELASTICSEARCH_URL`` and ``DATABASE_URL`` name servers to use. Without them an
+Elasticsearch is started for the time of the demo, and the database is a file that is
+removed in the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import waitress
+from pyramid.router import Router
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from examples.movies import load, main
+from examples.movies.compare import compare
+from examples.movies.data import read_films
+from examples.movies.models import Movie
+from examples.movies.source import FilmsMissing, find_films
+from examples.movies.tour import Tour
+from nefertari_engine_base import EngineError, Engines, engines_of
+from nefertari_engine_base.values import DeliveryReport
+from tools.servers import ServersError, running
+
+PORT = 6543
+_SHOWN_DIFFERENCES = 10
+
+
+class Demo:
+    """What the demo does, in its order."""
+
+    def __init__(self, engines: Engines, console: Console) -> None:
+        self.engines = engines
+        self.console = console
+
+    def run(self) -> bool:
+        """Everything but serving. Whether all of it held."""
+        self._load()
+        self._index()
+        held = self._compare()
+        self._heading("A tour")
+        return Tour(self.engines, self.console).run() and held
+
+    def _load(self) -> None:
+        self._heading("Films")
+        engine = load.database(self.engines)
+        if rows := load.count_rows(engine, Movie):
+            self.console.print(f"  {rows:,} are in the database already")
+            return
+        begun = time.perf_counter()
+        films, repairs = read_films(find_films())
+        load.load_rows(engine, films)
+        self.console.print(
+            f"  {len(films):,} loaded into {engine.dialect.name} in {_since(begun)}, "
+            f"{repairs.total} values mended:"
+        )
+        for rule, number in repairs.counts.most_common():
+            self.console.print(f"  [dim]{number:5}  {rule}[/]")
+
+    def _index(self) -> None:
+        self._heading("Index")
+        engine = load.database(self.engines)
+        begun = time.perf_counter()
+        with _progress(self.console) as progress:
+            total = sum(load.count_rows(engine, model) for model in load.INDEXED)
+            task = progress.add_task("  documents", total=total)
+
+            def advance(report: DeliveryReport) -> None:
+                progress.advance(task, report.written + report.superseded)
+
+            report = load.index_films(self.engines, advance)
+        self.console.print(f"  {report.written:,} written in {_since(begun)}")
+        for ref, reason in report.errors[:_SHOWN_DIFFERENCES]:
+            text = f"  ✗ {ref.model} {ref.id}: {reason}"
+            self.console.print(text, style="red", markup=False)
+
+    def _compare(self) -> bool:
+        begun = time.perf_counter()
+        found = compare(self.engines)
+        mark = "[red]✗[/]" if found.differences else "[green]✓[/]"
+        self.console.print(
+            f"  {mark} {found.fields:,} fields of {found.documents:,} documents are "
+            f"compared with their rows\n    in {_since(begun)}: "
+            f"{len(found.differences) or 'no'} differences"
+        )
+        for difference in found.differences[:_SHOWN_DIFFERENCES]:
+            self.console.print(f"    {difference}", style="red", markup=False)
+        return not found.differences
+
+    def _heading(self, text: str) -> None:
+        self.console.print(f"\n[b]{text}[/b]")
+
+
+def _since(begun: float) -> str:
+    return f"{time.perf_counter() - begun:.1f} s"
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=36),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+# --- an application for the time of the demo ---------------------------------
+
+
+@contextmanager
+def application(elasticsearch_url: str) -> Iterator[Router]:
+    """The application on a database and an index of its own.
+
+    With ``DATABASE_URL`` both are kept; else both are removed in the end.
+    """
+    kept = os.environ.get("DATABASE_URL")
+    with tempfile.TemporaryDirectory(prefix="movies-") as folder:
+        app = main(
+            {},
+            **{
+                "sqlalchemy.url": kept or f"sqlite:///{Path(folder) / 'movies.sqlite'}",
+                "nefertari.engine": "nefertari_engine_base.primary.sqla nefertari_es",
+                "elasticsearch.hosts": elasticsearch_url,
+                "elasticsearch.index_prefix": "movies" if kept else _own_prefix(),
+                "movies.load": "false",
+            },
+        )
+        engines = engines_of(app.registry)
+        try:
+            yield app
+        finally:
+            if not kept:
+                remove_indices()
+            engines.close()
+            load.database(engines).dispose()
+
+
+def _own_prefix() -> str:
+    return f"movies-demo-{os.getpid()}"
+
+
+def remove_indices() -> None:
+    """Remove the indices of every model."""
+    for model in load.INDEXED:
+        index: Any = model.secondary._index
+        for name in index.get_alias():
+            index.connection.indices.delete(index=name)
+
+
+# --- the command -------------------------------------------------------------
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING)
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(highlight=False)
+    try:
+        with ExitStack() as stack:
+            with console.status("Elasticsearch starts …"):
+                urls = stack.enter_context(running("elasticsearch"))
+            return _show(urls["elasticsearch"], options, console)
+    except (FilmsMissing, ServersError, EngineError) as error:
+        console.print(f"✗ {error}", style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nBye.")
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.movies.demo", description="Films, indexed and served."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="end after the tour, with status 0 or 1"
+    )
+    parser.add_argument("--port", type=int, default=PORT, help="default %(default)s")
+    return parser
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _show(url: str, options: argparse.Namespace, console: Console) -> int:
+    console.print(f"Elasticsearch is at {url}")
+    with application(url) as app:
+        held = Demo(engines_of(app.registry), console).run()
+        if options.check or not held:
+            console.print(
+                "\n[green]All of it held.[/]" if held else "\n[red]Not all held.[/]"
+            )
+            return 0 if held else 1
+        _serve(app, options.port, console)
+    return 0
+
+
+def _serve(app: Router, port: int, console: Console) -> None:
+    server = waitress.create_server(app, host="127.0.0.1", port=port)
+    address = f"http://127.0.0.1:{server.effective_port}/"
+    console.print(f"\n[b]Films are at {address}[/b]  (Ctrl-C ends)")
+    server.run()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

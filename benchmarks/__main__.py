@@ -12,14 +12,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import sync
+from benchmarks import generation, imports, pages, sync, writer
 from benchmarks.measure import Result
 from benchmarks.report import as_json, show
 from benchmarks.setting import Benchmark, Setting
 from tools.servers import running
 
 BENCHMARKS: dict[str, Benchmark] = {
+    "writer": writer.run,
+    "pages": pages.run,
     "sync": sync.run,
+    "generation": generation.run,
+    "imports": imports.run,
 }
 
 #: How much of a full run ``--quick`` does.

@@ -65,7 +65,7 @@ def run(setting: Setting) -> Result:
             Contender(DIRECT, _insert_and_index(engine, plain, stories, direct)),
             Contender(INLINE, _insert(engine, inline, stories)),
         ]
-        plan = setting.plan(operations=40, blocks=6, warm_up=200)
+        plan = setting.plan(operations=40, blocks=6, warm_up=1000)
         samples = setting.measure(contenders, plan)
         _check(engines, inline)
     return Result("sync: one insert and commit", samples, ALONE, BARS)

@@ -22,7 +22,6 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = project
 default_role = None
-pygments_style = "sphinx"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

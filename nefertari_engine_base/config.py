@@ -54,7 +54,8 @@ def secondary(
                     query_secondary=query_secondary,
                 )
 
-        venusian.attach(model, register, category="nefertari_engine_base")
+        # The category that config.scan looks for unless told otherwise.
+        venusian.attach(model, register, category="pyramid")
         return model
 
     return decorate

@@ -22,8 +22,8 @@ _METADATA_FIELDS = frozenset(
         *("_tier", "_type", "_version"),
     }
 )
-#: Public methods that every document is used by.
-_NEEDED = frozenset({"to_dict", "from_es"})
+#: What documents themselves are read by.
+_NEEDED = frozenset({"to_dict", "from_es", "_hit", "_schema", SYNC})
 
 
 class StoredField:

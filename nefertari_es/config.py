@@ -8,7 +8,7 @@ from typing import Any
 from pyramid.config import Configurator
 
 from nefertari_engine_base.encoding import Kind
-from nefertari_es.fields import FieldFactory, FieldTypes
+from nefertari_es.fields import FieldFactory, FieldTypes, known_kind
 
 
 def field_directive(field_types: FieldTypes) -> Callable[..., Any]:
@@ -26,9 +26,11 @@ def field_directive(field_types: FieldTypes) -> Callable[..., Any]:
         :param factory: called with the
             :class:`~nefertari_engine_base.schema.FieldSchema` of each field; returns
             a field of ``elasticsearch.dsl``.
+        :raises ConfigurationError: if there is no such kind.
         """
+        kind = known_kind(kind)
         config.action(
-            ("elasticsearch field", str(kind)),
+            ("elasticsearch field", kind),
             field_types.set,
             args=(kind, config.maybe_dotted(factory)),
         )

@@ -95,6 +95,16 @@ DEFAULT_FACTORIES: Mapping[Kind, FieldFactory] = {
 }
 
 
+def known_kind(kind: Kind | str) -> Kind:
+    """The kind of this name. :raises ConfigurationError: if there is none."""
+    try:
+        return Kind(kind)
+    except ValueError:
+        raise ConfigurationError(
+            f"{kind!r} is no kind of value: expected one of {', '.join(Kind)}."
+        ) from None
+
+
 class FieldTypes:
     """The table of one application: the defaults and what it adds to them."""
 
@@ -103,17 +113,9 @@ class FieldTypes:
     ) -> None:
         self._factories = dict(factories)
 
-    def set(self, kind: Kind | str, factory: FieldFactory) -> None:
-        """Map a kind by this factory from now on.
-
-        :raises ConfigurationError: if there is no such kind.
-        """
-        try:
-            self._factories[Kind(kind)] = factory
-        except ValueError:
-            raise ConfigurationError(
-                f"{kind!r} is no kind of value: expected one of {', '.join(Kind)}."
-            ) from None
+    def set(self, kind: Kind, factory: FieldFactory) -> None:
+        """Map a kind by this factory from now on."""
+        self._factories[kind] = factory
 
     def make(self, model: str, field: FieldSchema) -> dsl.Field:
         """The field of the index for a field of a model.

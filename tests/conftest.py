@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -61,18 +61,17 @@ def index_prefix() -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path: Path) -> Iterator[str]:
+def database_url(request, server_of, tmp_path_factory) -> Iterator[str]:
     """URL of an empty database on each kind of server in turn."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'primary.sqlite'}"
-    else:
-        yield from _empty_postgresql(request.getfixturevalue("postgresql_url"))
+    with empty_database(request.param, server_of, tmp_path_factory) as url:
+        yield url
 
 
 @pytest.fixture
-def postgresql_database_url(postgresql_url: str) -> Iterator[str]:
+def postgresql_database_url(server_of, tmp_path_factory) -> Iterator[str]:
     """URL of an empty schema on PostgreSQL."""
-    yield from _empty_postgresql(postgresql_url)
+    with empty_database("postgresql", server_of, tmp_path_factory) as url:
+        yield url
 
 
 @pytest.fixture
@@ -81,6 +80,15 @@ def database(database_url: str) -> Iterator[sa.Engine]:
     engine = sa.create_engine(database_url)
     yield engine
     engine.dispose()
+
+
+@contextmanager
+def empty_database(kind: str, server_of, tmp_path_factory) -> Iterator[str]:
+    """URL of an empty database, ``sqlite`` or ``postgresql``, for a while."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('primary') / 'primary.sqlite'}"
+    else:
+        yield from _empty_postgresql(server_of(kind).url)
 
 
 def _empty_postgresql(server_url: str) -> Iterator[str]:

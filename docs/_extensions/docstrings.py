@@ -57,7 +57,7 @@ def _without_representations(text: str | None) -> str | None:
     if text is None:
         return None
     # A default that is made anew each time has no representation that Python reads.
-    return _INTERFACE.sub(r"\1", text).replace("<factory>", "...")
+    return _INTERFACE.sub(r"~\1", text).replace("<factory>", "...")
 
 
 def _resolve(app: Sphinx, env: Any, node: Any, content: Any) -> Any:

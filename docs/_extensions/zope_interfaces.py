@@ -10,13 +10,12 @@ from importlib import import_module
 from inspect import cleandoc
 from typing import Any
 
+import docstrings
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from zope.interface.interface import InterfaceClass, Method
-
-import docstrings
 
 
 class ZopeInterfaces(SphinxDirective):

@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import waitress
+from elasticsearch import ApiError, TransportError
 from pyramid.router import Router
 from rich.console import Console
 from rich.progress import (
@@ -41,6 +42,10 @@ from nefertari_engine_base.values import DeliveryReport
 from tools.servers import ServersError, running
 
 PORT = 6543
+
+#: The indices of a database that is kept; the same as in ``development.ini``.
+KEPT_PREFIX = "movies"
+
 _SHOWN_DIFFERENCES = 10
 
 
@@ -140,7 +145,7 @@ def application(elasticsearch_url: str) -> Iterator[Router]:
                 "sqlalchemy.url": kept or f"sqlite:///{Path(folder) / 'movies.sqlite'}",
                 "nefertari.engine": "nefertari_engine_base.primary.sqla nefertari_es",
                 "elasticsearch.hosts": elasticsearch_url,
-                "elasticsearch.index_prefix": "movies" if kept else _own_prefix(),
+                "elasticsearch.index_prefix": KEPT_PREFIX if kept else _own_prefix(),
                 "movies.load": "false",
             },
         )
@@ -160,10 +165,12 @@ def _own_prefix() -> str:
 
 def remove_indices() -> None:
     """Remove the indices of every model."""
-    for model in load.INDEXED:
-        index: Any = model.secondary._index
-        for name in index.get_alias():
-            index.connection.indices.delete(index=name)
+    # A server that is gone has taken them with it.
+    with suppress(ApiError, TransportError):
+        for model in load.INDEXED:
+            index: Any = model.secondary._index
+            for name in index.get_alias():
+                index.connection.indices.delete(index=name)
 
 
 # --- the command -------------------------------------------------------------
@@ -181,7 +188,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
                 urls = stack.enter_context(running("elasticsearch"))
             return _show(urls["elasticsearch"], options, console)
     except (FilmsMissing, ServersError, EngineError) as error:
-        console.print(f"✗ {error}", style="red", markup=False)
+        console.print(f"✗ {error}", style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("\nBye.")

@@ -49,10 +49,11 @@ def fill(engines: Engines) -> None:
         films, repairs = read_films(find_films())
         load_rows(engine, films)
         log_repairs(films, repairs)
-    for model in INDEXED:
-        if model.secondary.count(_refresh_index=True) != count_rows(engine, model):
-            report = index_all(engines, engines.schema_of(model))
-            log.info("Indexed %d documents of %s", report.written, model.__name__)
+    if any(
+        model.secondary.count(_refresh_index=True) != count_rows(engine, model)
+        for model in INDEXED
+    ):
+        log.info("Indexed %d documents", index_films(engines).written)
 
 
 def database(engines: Engines) -> Engine:
@@ -93,7 +94,7 @@ def _insert_names(
     table = _table(model)
     connection.execute(insert(table), [{"name": name} for name in names])
     found = connection.execute(select(table.c.name, table.c.id))
-    return dict(found.tuples().all())
+    return {row.name: row.id for row in found}
 
 
 def _row(film: Film, keys: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

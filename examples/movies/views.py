@@ -180,8 +180,13 @@ def director(request: Request) -> Any:
     if request.method == "POST":
         return _rename(request)
     found = _document(request, Director)
-    complete = not isinstance(found, Director)
-    return {"director": found, "complete": complete, "error": None}
+    return _director_page(found, complete=not isinstance(found, Director))
+
+
+def _director_page(director: Any, **more: Any) -> dict[str, Any]:
+    # The best first; those that nobody has rated last.
+    films = sorted(director.films, key=lambda film: -(film.imdb_rating or 0))
+    return {"director": director, "films": films, "complete": True, **more}
 
 
 def _rename(request: Request) -> Any:
@@ -190,7 +195,7 @@ def _rename(request: Request) -> Any:
     error = _name_error(request, row, name)
     if error:
         request.response.status_int = 400
-        return {"director": row, "complete": True, "error": error, "given": name}
+        return _director_page(row, error=error, given=name)
     row.name = name
     _saved(request, f"Saved, and with it the documents of {len(row.films)} films.")
     return HTTPSeeOther(request.route_path("director", id=row.id))

@@ -11,6 +11,8 @@ from nefertari_engine_base.query.params import parse_parameters
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 from nefertari_engine_base.values import Filter, Operator, Sort
 
+DAY = dt.date(1982, 6, 25)
+
 
 def field(name, kind, **more):
     return FieldSchema(name=name, kind=kind, **more)
@@ -64,7 +66,7 @@ def query(**parameters):
         ({"seen__bool": "yes"}, Filter("seen", Operator.EQ, True)),
         ({"seen": "false"}, Filter("seen", Operator.EQ, False)),
         ({"gross": "12.50"}, Filter("gross", Operator.EQ, Decimal("12.50"))),
-        ({"released": "1982-06-25"}, Filter("released", Operator.EQ, dt.date(1982, 6, 25))),
+        ({"released": "1982-06-25"}, Filter("released", Operator.EQ, DAY)),
         ({"size": "small"}, Filter("size", Operator.EQ, "small")),
         ({"director.name": "Scott"}, Filter("director.name", Operator.EQ, "Scott")),
         ({"id": "blade"}, Filter("code", Operator.EQ, "blade")),
@@ -119,7 +121,9 @@ def test_unknown_names_are_ignored_when_the_caller_is_not_strict():
 
 
 def test_sorts_limits_pages_and_fields_are_read():
-    read = query(_sort="-year, director.name", _limit="10", _page="3", _fields="code,year")
+    read = query(
+        _sort="-year, director.name", _limit="10", _page="3", _fields="code,year"
+    )
     assert read.sort == (Sort("year", descending=True), Sort("director.name"))
     assert (read.limit, read.start) == (10, 30)
     assert read.fields == ("code", "year")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from contextlib import contextmanager
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -28,6 +29,19 @@ def described(model, options_of=None, **options) -> ModelSchema:
     return describe(
         model, SecondaryOptions.of(**options), options_of or (lambda _: None)
     )
+
+
+@contextmanager
+def counted_statements(engine):
+    """The texts of the statements that are executed in the block."""
+    statements = []
+
+    def count(connection, cursor, statement, *rest):
+        statements.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", count)
+    yield statements
+    sa.event.remove(engine, "before_cursor_execute", count)
 
 
 class Base(DeclarativeBase):

@@ -1,13 +1,11 @@
 """Documents of rows: their bytes, how many statements they take, who embeds what."""
 
 import datetime as dt
-from contextlib import contextmanager
 from decimal import Decimal
 
 import orjson
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from nefertari_engine_base.exceptions import InvalidDocumentId
@@ -30,6 +28,7 @@ from tests.sqla.models import (
     Review,
     Seat,
     Ticket,
+    counted_statements,
     described,
     movie_genres,
 )
@@ -64,18 +63,6 @@ def load(session, loader: Loader, ids) -> dict[str, object]:
     session.commit()
     found = loader.load(session.connection(), ids)
     return {id_: orjson.loads(document) for id_, document in found.items()}
-
-
-@contextmanager
-def counted_statements(engine):
-    statements = []
-
-    def count(connection, cursor, statement, *rest):
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", count)
-    yield statements
-    event.remove(engine, "before_cursor_execute", count)
 
 
 # --- documents -------------------------------------------------------------------
@@ -205,6 +192,7 @@ def test_documents_of_composite_keys_embed_by_all_of_the_key(session):
     session.add(Seat(row="a,\\", number=2, tickets=[Ticket(id=3)]))
     session.add(Ticket(id=4))
     seats = Loader(described(Seat, nested=("tickets",)))
+    session.flush()
     found = load(session, seats, seats.list_ids(session.connection(), None, 10))
     assert [
         [ticket["id"] for ticket in seat["tickets"]] for seat in found.values()
@@ -266,8 +254,9 @@ def filled(session):
         movie.director_id = n % 9 if n % 9 < 8 else None
         movie.genres = [genres[n % 12], genres[(n + 5) % 12]] if n % 4 else []
         movie.reviews = [Review(stars=s) for s in range(n % 5)]
-    nodes = [Node(id=n, name=f"n{n}", parent_id=n // 2 or None) for n in range(1, 20)]
+    nodes = [Node(id=n, name=f"n{n}") for n in range(1, 20)]
     for n, node in enumerate(nodes):
+        node.parent = nodes[(n - 1) // 2] if n else None
         node.friends = [nodes[n * 7 % 19], nodes[n * 11 % 19]][: n % 3]
     session.add_all([Country(id=n, name=f"c{n}") for n in range(1, 3)])
     session.flush()

@@ -205,7 +205,9 @@ POSTGRESQL = [
     Case("DOMAIN", pg.DOMAIN("small", sa.Integer()), int32, Kind.INTEGER),
     Case("CITEXT", pg.CITEXT(), text, Kind.STRING),
     Case("HSTORE", pg.HSTORE(), st.dictionaries(text, text | st.none()), Kind.JSON),
-    Case("ARRAY", sa.ARRAY(sa.Integer), st.lists(int32 | st.none()), Kind.INTEGER, True),
+    Case(
+        "ARRAY", sa.ARRAY(sa.Integer), st.lists(int32 | st.none()), Kind.INTEGER, True
+    ),
     Case("ARRAY of text", pg.ARRAY(sa.String), st.lists(text), Kind.STRING, True),
     Case(
         "ARRAY of decimals",

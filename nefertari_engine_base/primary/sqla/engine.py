@@ -161,6 +161,7 @@ class SQLAlchemyEngine:
     def _outbox_for(self, engine: Engine) -> SQLOutbox:
         outbox = self._outboxes.get(engine)
         if outbox is None:
+            _refuse_autocommit(engine)
             outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
             self._outboxes[engine] = outbox
         return outbox
@@ -221,6 +222,17 @@ class SQLAlchemyEngine:
         self.sessions.remove()
         for outbox in list(self._outboxes.values()):
             outbox.close()
+
+
+def _refuse_autocommit(engine: Engine) -> None:
+    default = getattr(engine.dialect, "_on_connect_isolation_level", None)
+    level = engine.get_execution_options().get("isolation_level", default)
+    if level == "AUTOCOMMIT":
+        raise ConfigurationError(
+            f"{engine!r} commits each statement by itself (AUTOCOMMIT). A change and "
+            f"its outbox entry have to be one transaction: use another isolation "
+            f"level for the sessions that write models."
+        )
 
 
 def _internals(model: type) -> frozenset[str]:

@@ -88,7 +88,7 @@ def _compare(
     field: FieldSchema, column: Any, condition: Filter, dialect: Dialect
 ) -> _Condition:
     if condition.operator is Operator.EXISTS:
-        present = _presence(field, column)
+        present = _presence(field, column, dialect)
         return present if condition.value else ~present
     if field.many:
         return _compare_items(field, column, condition, dialect)
@@ -107,31 +107,37 @@ def _compare(
     return result
 
 
-def _presence(field: FieldSchema, column: Any) -> _Condition:
-    """Whether there is a value to be found in the index: an empty array has none,
-    and neither has the null of JSON."""
+def _presence(field: FieldSchema, column: Any, dialect: Dialect) -> _Condition:
+    """Whether there is a value to be found in the index: an empty list has none, and
+    neither has the null of JSON."""
+    if _is_array(column, dialect):
+        count: Any = sa.func.cardinality(column)
+        return sa.func.coalesce(count, 0) > 0
     present: _Condition = column.is_not(sa.null())
-    if field.many:
-        present = sa.func.coalesce(sa.func.cardinality(column), 0) > 0
-    elif field.kind is Kind.JSON:
-        present = sa.and_(present, sa.cast(column, sa.Text()) != "null")
+    if field.many or field.kind is Kind.JSON:
+        return sa.and_(present, sa.cast(column, sa.Text()).not_in(["null", "[]"]))
     return present
+
+
+def _is_array(column: Any, dialect: Dialect) -> bool:
+    return isinstance(column.type.dialect_impl(dialect), sa.ARRAY)
 
 
 def _compare_items(
     field: FieldSchema, column: Any, condition: Filter, dialect: Dialect
 ) -> _Condition:
     """A condition on an array, which one of its items has to meet."""
-    stored = column.type.dialect_impl(dialect)
-    if not isinstance(stored, sa.ARRAY):
+    if not _is_array(column, dialect):
         raise QueryError(
             f"{field.name} is a list that {dialect.name} stores as one value, and so "
             f"cannot look into; ask the secondary engine."
         )
 
+    item = column.type.dialect_impl(dialect).item_type
+
     def meets(kind: Operator, value: Any) -> _Condition:
         found: _Condition
-        found = _MIRRORED[kind](sa.literal(value, stored.item_type), sa.any_(column))
+        found = _MIRRORED[kind](sa.literal(value, item), sa.any_(column))
         return found
 
     if condition.operator is Operator.IN:

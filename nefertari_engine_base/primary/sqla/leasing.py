@@ -23,7 +23,6 @@ from nefertari_engine_base.primary.sqla.outbox import (
     SQLClaim,
     SQLOutbox,
     entry_of,
-    translated_errors,
 )
 from nefertari_engine_base.primary.sqla.tables import (
     epoch_now,
@@ -84,7 +83,7 @@ class LeasingOutbox(SQLOutbox):
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim`."""
         name = str(uuid4())
-        with translated_errors():
+        with self.translated_errors():
             with self.engine.begin() as connection:
                 if ids is None:
                     values = {"name": name, "limit": limit}
@@ -102,7 +101,7 @@ class LeasingOutbox(SQLOutbox):
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
-        with translated_errors():
+        with self.translated_errors():
             # The draw is committed before anything is written with it: a version
             # that a rollback takes back would be drawn again.
             with self.engine.begin() as connection:
@@ -112,7 +111,7 @@ class LeasingOutbox(SQLOutbox):
 
     def advance_version(self, above: int) -> None:
         """See :meth:`IOutbox.advance_version`."""
-        with translated_errors(), self.engine.begin() as connection:
+        with self.translated_errors(), self.engine.begin() as connection:
             connection.execute(_ADVANCE, {"above": above})
 
 
@@ -156,7 +155,10 @@ class LeasingClaim(SQLClaim):
     def release(self) -> None:
         """Give back what was not acknowledged."""
         try:
-            with translated_errors(), self.source.engine.begin() as connection:
+            with (
+                self.source.translated_errors(),
+                self.source.engine.begin() as connection,
+            ):
                 connection.execute(_RELEASE, {"name": self._name})
         except PrimaryError as error:
             # The lease ends by itself; the error of the delivery is the one to see.

@@ -15,13 +15,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection, Dialect, Engine, Row
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import (
     ConversionError,
-    EngineError,
     InvalidDocumentId,
     PrimaryError,
 )
@@ -136,9 +135,24 @@ class SQLOutbox(ABC):
     def advance_version(self, above: int) -> None:
         """See :meth:`IOutbox.advance_version`."""
 
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Errors of the database, and of its driver, as one of the family.
+
+        :raises PrimaryError:
+        """
+        driver = self.engine.dialect.loaded_dbapi
+        try:
+            yield
+        except (SQLAlchemyError, driver.Error) as error:
+            raise PrimaryError(
+                f"The database failed a delivery: {error}. If it lacks "
+                f"nefertari_outbox, run setup_database."
+            ) from error
+
     def waiting(self) -> int:
         """See :meth:`IOutbox.waiting`."""
-        with translated_errors(), self.engine.connect() as connection:
+        with self.translated_errors(), self.engine.connect() as connection:
             return connection.execute(
                 select(func.count())
                 .select_from(outbox)
@@ -148,12 +162,12 @@ class SQLOutbox(ABC):
     def add(self, touches: Iterable[Touch]) -> None:
         """See :meth:`IOutbox.add`."""
         if rows := rows_of(touches):
-            with translated_errors(), self.engine.begin() as connection:
+            with self.translated_errors(), self.engine.begin() as connection:
                 connection.execute(insert(outbox), rows)
 
     def setup(self) -> None:
         """Create the tables that are missing."""
-        with translated_errors(), self.engine.begin() as connection:
+        with self.translated_errors(), self.engine.begin() as connection:
             create_tables(connection)
 
     def close(self) -> None:
@@ -230,23 +244,6 @@ class SQLClaim:
             connection.execute(BURY, values)
         else:
             connection.execute(REFUSE, {**values, "delay": delay})
-
-
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Errors of the database as one of the family.
-
-    :raises PrimaryError:
-    """
-    try:
-        yield
-    except EngineError:
-        raise
-    except (DBAPIError, StatementError) as error:
-        raise PrimaryError(
-            f"The database failed a delivery: {error}. If it lacks nefertari_outbox, "
-            f"run setup_database."
-        ) from error
 
 
 def _own_engine(engine: Engine) -> Engine:

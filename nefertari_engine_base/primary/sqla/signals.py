@@ -10,6 +10,7 @@ https://docs.sqlalchemy.org/en/20/orm/events.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,12 +18,15 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
+from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox, insert_entries
+from nefertari_engine_base.primary.sqla.tables import outbox as outbox_table
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.sync.transaction import TransactionLog
 from nefertari_engine_base.values import Action, Change, DocumentRef
@@ -243,7 +247,23 @@ def _after_flush(session: Session, context: Any) -> None:
                 log.forget_wanted()
                 raise
             outbox = changes[0][0].outbox_for(connection.engine)
-            log.write(outbox, partial(insert_entries, connection))
+            with _explained():
+                log.write(outbox, partial(insert_entries, connection))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """A missing outbox, which a new application may well have, explained."""
+    try:
+        yield
+    except (OperationalError, ProgrammingError) as error:
+        if outbox_table.name in str(error.orig):
+            raise PrimaryError(
+                f"The database has no table {outbox_table.name}, in which changes are "
+                f"kept until they are indexed. Call setup_database(config), or "
+                f"nefertari-es setup."
+            ) from error
+        raise
 
 
 def _by_publisher(found: list[_Found]) -> Iterator[tuple[IPublisher, list[_Found]]]:

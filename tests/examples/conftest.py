@@ -1,0 +1,151 @@
+"""The films, loaded and indexed once for each kind of database."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+from webtest import TestApp
+
+from examples.movies import load, main
+from examples.movies.data import read_films
+from examples.movies.demo import remove_indices
+from examples.movies.models import Director, Movie
+from examples.movies.source import FilmsMissing, find_films
+from nefertari_engine_base import engines_of
+from nefertari_engine_base.sync.worker import drain
+from tests.conftest import _empty_postgresql
+from tests.examples.proxy import Door
+
+
+@pytest.fixture(scope="session")
+def films_path() -> Path:
+    """The file with the films; a machine without network may not have it."""
+    try:
+        return find_films()
+    except FilmsMissing as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def films(films_path):
+    """The films as they are to be loaded, and what was mended."""
+    return read_films(films_path)
+
+
+class Site:
+    """The application with all films, and what tests ask behind its back."""
+
+    def __init__(self, app: Any, elasticsearch_url: str, door: Door) -> None:
+        self.wsgi = app
+        self.app = TestApp(app)
+        self.engines = engines_of(app.registry)
+        self.database = load.database(self.engines)
+        self.door = door
+        self._elasticsearch_url = elasticsearch_url
+
+    def session(self) -> Session:
+        return Session(self.database, expire_on_commit=False)
+
+    def raw(self, model: Any) -> dict[str, dict[str, Any]]:
+        """Every document of a model, as the server itself stores it."""
+        alias = model.secondary._index._name
+        url = f"{self._elasticsearch_url}/{alias}"
+        urllib.request.urlopen(f"{url}/_refresh", data=b"").close()
+        request = urllib.request.Request(
+            f"{url}/_search",
+            data=json.dumps({"size": 10_000}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            hits = json.load(answer)["hits"]["hits"]
+        return {hit["_id"]: hit["_source"] for hit in hits}
+
+    def back(self) -> None:
+        """The search engine is back, and a worker has caught up."""
+        self.door.open()
+        self.engines.pause.end()
+        drain(self.engines)
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Without the search engine."""
+        self.door.shut()
+        try:
+            yield
+        finally:
+            self.back()
+
+    def remove(self, model: Any, *criteria: Any) -> None:
+        with self.session() as session:
+            for row in session.query(model).filter(*criteria):
+                session.delete(row)
+            session.commit()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def empty_database(request, tmp_path_factory) -> Iterator[str]:
+    """URL of an empty database of each kind, for all tests."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('movies') / 'movies.sqlite'}"
+    else:
+        yield from _empty_postgresql(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture(scope="session")
+def site(empty_database, elasticsearch_url, films_path) -> Iterator[Site]:
+    """The application, as ``pserve`` makes it from its settings."""
+    door = Door(elasticsearch_url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        patch.delenv("ELASTICSEARCH_URL", raising=False)
+        patch.setenv("MOVIES_JSON", str(films_path))
+        app = main(
+            {},
+            **{
+                "nefertari.engine": "nefertari_engine_base.primary.sqla nefertari_es",
+                "sqlalchemy.url": empty_database,
+                "elasticsearch.hosts": door.url,
+                "elasticsearch.index_prefix": f"movies-test-{os.getpid()}",
+            },
+        )
+    site = Site(app, elasticsearch_url, door)
+    yield site
+    remove_indices()
+    site.engines.close()
+    site.database.dispose()
+    door.shut()
+
+
+@pytest.fixture
+def app(site) -> TestApp:
+    """A visitor with a browser of their own."""
+    return TestApp(site.wsgi)
+
+
+@pytest.fixture
+def film(site) -> Iterator[Movie]:
+    """A film that a test may change; it is gone afterwards."""
+    with site.session() as session:
+        movie = Movie(
+            title="The Okapi Affair",
+            release_date=date(1999, 3, 31),
+            imdb_rating=7.1,
+            director=Director(name="Ottoline Fairweather"),
+        )
+        session.add(movie)
+        session.commit()
+        key, director_id = movie.id, movie.director_id
+    yield movie
+    site.remove(Movie, (Movie.id == key) | (Movie.director_id == director_id))
+    site.remove(Director, Director.id == director_id)

@@ -57,9 +57,9 @@ class Kind(StrEnum):
 DESCRIPTIONS: dict[Kind, str] = {
     Kind.STRING: "a string",
     Kind.TEXT: "a string",
-    Kind.INTEGER: "an integer",
-    Kind.SMALL_INTEGER: "an integer",
-    Kind.BIG_INTEGER: "an integer",
+    Kind.INTEGER: "an integer of at most 64 bits",
+    Kind.SMALL_INTEGER: "an integer of at most 64 bits",
+    Kind.BIG_INTEGER: "an integer of at most 64 bits",
     Kind.FLOAT: "a number",
     Kind.DECIMAL: "a decimal number",
     Kind.BOOLEAN: "true or false",
@@ -122,6 +122,11 @@ def _decode_bytes(value: str) -> bytes:
     return base64.b64decode(value, validate=True)
 
 
+def _parse_ip(value: Any) -> Any:
+    text = str(value)
+    return ip_interface(text) if "/" in text else ip_address(text)
+
+
 _INTEGER = Codec(int, int)
 _STRING = Codec(str, _same)
 
@@ -142,7 +147,7 @@ CODECS: dict[Kind, Codec] = {
     Kind.BINARY: Codec(_encode_bytes, _decode_bytes),
     Kind.UUID: Codec(str, UUID),
     Kind.JSON: Codec(_same, _same),
-    Kind.IP: Codec(str, ip_interface),
+    Kind.IP: Codec(str, _parse_ip),
     Kind.NETWORK: Codec(str, ip_network),
 }
 
@@ -165,7 +170,11 @@ def _parse_boolean(value: Any) -> bool:
 def _parse_integer(value: Any) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
         raise ValueError(value)
-    return int(value)
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        # No database and no index holds it; some drivers break the transaction.
+        raise ValueError(value)
+    return number
 
 
 def _parse_datetime(value: Any) -> datetime:
@@ -217,7 +226,7 @@ _PARSERS: dict[Kind, Callable[[Any], Any]] = {
         value if isinstance(value, bytes) else _decode_bytes(str(value))
     ),
     Kind.UUID: lambda value: value if isinstance(value, UUID) else UUID(str(value)),
-    Kind.IP: lambda value: ip_address(str(value)),
+    Kind.IP: _parse_ip,
     Kind.NETWORK: lambda value: ip_network(str(value), strict=False),
     Kind.JSON: _same,
 }

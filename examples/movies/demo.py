@@ -180,6 +180,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
+    # The engines say what it says, in one sentence and without tracebacks.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False)
     try:
@@ -224,7 +226,12 @@ def _show(url: str, options: argparse.Namespace, console: Console) -> int:
 
 
 def _serve(app: Router, port: int, console: Console) -> None:
-    server = waitress.create_server(app, host="127.0.0.1", port=port)
+    try:
+        server = waitress.create_server(app, host="127.0.0.1", port=port)
+    except OSError as error:
+        raise ServersError(
+            f"Port {port} cannot be had ({error.strerror}). Choose another by --port."
+        ) from error
     address = f"http://127.0.0.1:{server.effective_port}/"
     console.print(f"\n[b]Films are at {address}[/b]  (Ctrl-C ends)")
     server.run()

@@ -15,6 +15,8 @@ from nefertari_engine_base import EngineError
 _API = r"^/api/"
 _PAGE = "examples.movies:templates/error.jinja2"
 
+_AWAY = "Full-text search needs the search engine, which does not answer at the moment."
+
 _TITLES = {
     400: "That cannot be asked",
     404: "Not here",
@@ -43,7 +45,9 @@ def _status(error: EngineError) -> int:
 @exception_view_config(EngineError, renderer=_PAGE)
 def engine_error_page(error: EngineError, request: Request) -> dict[str, Any]:
     """An error of the engines, in words."""
-    return _shown(request, _status(error), str(error))
+    status = _status(error)
+    # Which server failed how is for programs and for the log.
+    return _shown(request, status, _AWAY if status == 503 else str(error))
 
 
 @exception_view_config(EngineError, path_info=_API, renderer="json")

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: The longest time until a refused document is tried again, in seconds.
 LONGEST_RETRY_DELAY = 3600.0
 
+#: Outcomes after which the index holds the change, or something newer.
+_APPLIED = (Outcome.WRITTEN, Outcome.SUPERSEDED)
+
 _Batch = dict[DocumentRef, list[OutboxEntry]]
 
 
@@ -174,14 +177,18 @@ def _write(
     for ref, reason in snapshot.errors.items():
         _refuse(engines, claim, batch[ref], reason, report)
     for model, refs in _by_model(batch, snapshot).items():
+        respelled = _respelled(snapshot, model, refs)
         results = engines.secondaries[secondary].write(
-            engines.schemas[model], _writes(snapshot, model, refs)
+            engines.schemas[model], _writes(snapshot, [*refs, *respelled])
         )
-        for ref, result in zip(refs, results, strict=True):
-            if result.outcome in (Outcome.WRITTEN, Outcome.SUPERSEDED):
-                applied.extend(batch[ref])
-            elif result.outcome is Outcome.REFUSED:
+        # First the documents under the ids that their rows have, then their entries.
+        landed = all(result.outcome in _APPLIED for result in results[len(refs) :])
+        for ref, result in zip(refs, results, strict=False):
+            if result.outcome is Outcome.REFUSED:
                 _refuse(engines, claim, batch[ref], result.reason or "", report)
+            elif result.outcome in _APPLIED and (landed or _exists(snapshot, ref)):
+                applied.extend(batch[ref])
+        for result in results:
             report.count(result.outcome)
     claim.acknowledge(applied)
     report.entries += len(applied)
@@ -195,9 +202,34 @@ def _by_model(batch: _Batch, snapshot: Snapshot) -> dict[str, list[DocumentRef]]
     return models
 
 
-def _writes(snapshot: Snapshot, model: str, refs: Sequence[DocumentRef]) -> list[Write]:
+def _respelled(
+    snapshot: Snapshot, model: str, refs: Sequence[DocumentRef]
+) -> list[DocumentRef]:
+    """Documents that were loaded under another id than the one that was asked for.
+
+    A key may be spelled otherwise by its row than by the instance that was saved: a
+    decimal 1.1 in a column of two places is 1.10. Its document has the row's id.
+    """
     documents = snapshot.documents.get(model, {})
-    return [Write(ref.id, snapshot.version, documents.get(ref.id)) for ref in refs]
+    if len(documents) <= len(refs) and all(ref.id in documents for ref in refs):
+        return []
+    asked = {ref.id for ref in refs}
+    return [DocumentRef(model, id_) for id_ in documents if id_ not in asked]
+
+
+def _exists(snapshot: Snapshot, ref: DocumentRef) -> bool:
+    return ref.id in snapshot.documents.get(ref.model, {})
+
+
+def _writes(snapshot: Snapshot, refs: Sequence[DocumentRef]) -> list[Write]:
+    return [
+        Write(
+            ref.id,
+            snapshot.version,
+            snapshot.documents.get(ref.model, {}).get(ref.id),
+        )
+        for ref in refs
+    ]
 
 
 def _refuse(

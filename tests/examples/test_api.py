@@ -25,7 +25,7 @@ def test_operators_lists_and_a_query_string_narrow(app):
     assert app.get("/api/movies?imdb_rating__gte=9&_count").json == 4
     both = app.get("/api/movies?genre.name=Western&genre.name=Horror&_count").json
     assert both == 219 + 36
-    named = app.get("/api/movies?q=title:alien AND director.name:cameron").json
+    named = app.get("/api/movies?q=title:aliens AND director.name:cameron").json
     assert [film["title"] for film in named["data"]] == ["Aliens"]
 
 

@@ -1,8 +1,11 @@
 """What is started from a shell: the demo, and ``development.ini``."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,32 @@ def test_the_demo_ends_with_status_1_when_it_cannot_do_its_work(settings):
     assert done.returncode == 1
     assert "✗" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_demo_serves_after_its_tour_and_ends_cleanly_on_ctrl_c(settings):
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "examples.movies.demo", "--port", "0"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "120", **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    with demo:
+        lines = []
+        for line in demo.stdout:
+            lines.append(line)
+            if "Films are at" in line:
+                break
+        address = re.search(r"http://\S+", lines[-1])
+        assert address, "".join(lines)
+        with urllib.request.urlopen(address[0]) as answer:
+            assert answer.status == 200
+        demo.send_signal(signal.SIGINT)
+        rest = demo.stdout.read()
+    assert demo.returncode == 0, rest
+    assert "Traceback" not in rest
 
 
 ASK = """

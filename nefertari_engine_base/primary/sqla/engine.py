@@ -105,12 +105,14 @@ class SQLAlchemyEngine:
             mapper: Mapper[Any]
             for mapper in inspect(known.model).self_and_descendants:
                 model: type = mapper.class_
+                described = self._schema_of(model)
                 bases = tuple(base.__name__ for base in model.__mro__[1:])
                 signals.listen(
                     signals.Source(
                         model=model,
-                        schema=self._schema_of(model),
+                        schema=described,
                         references=graph.references(model.__name__, bases),
+                        derived=schema.derived_fields(described),
                         publisher=publisher,
                         outbox_for=self._outbox_for,
                     )
@@ -199,8 +201,7 @@ class SQLAlchemyEngine:
 
     def explain(self, schema: ModelSchema, query: Query) -> Mapping[str, Any]:
         """See :meth:`IPrimaryEngine.explain`."""
-        statement = querying.build_select(schema, query, self.engine.dialect)
-        return {"sql": str(statement.compile(self.engine))}
+        return querying.explain(self._session(), schema, query)
 
     def get_by_ids(self, schema: ModelSchema, ids: Sequence[str]) -> Mapping[str, Any]:
         """See :meth:`IPrimaryEngine.get_by_ids`."""

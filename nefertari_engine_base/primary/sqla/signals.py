@@ -40,11 +40,13 @@ class Source:
 
     :attr schema: has the model's key; of a base class, if that is what has documents.
     :attr references: attributes whose old values are needed.
+    :attr derived: attributes that the database computes, whatever has changed.
     """
 
     model: type
     schema: ModelSchema
     references: frozenset[str]
+    derived: frozenset[str]
     publisher: IPublisher
     outbox_for: Callable[[Engine], SQLOutbox]
 
@@ -117,6 +119,7 @@ def _after_update(mapper: Mapper[Any], connection: Connection, target: Any) -> N
     fields = _changed(state)
     if not fields:
         return
+    fields |= source.derived
     name = source.model.__name__
     current_id = _current_id(source, mapper, target)
     references = _references(source, state)

@@ -211,6 +211,11 @@ class ISecondaryEngine(Interface):
 class IOutbox(Interface):
     """The changes of one database that are not yet known to be indexed."""
 
+    generation = Attribute(
+        "A number that changes whenever the server behind the outbox may have become "
+        "another one: a standby, or one restored from a backup."
+    )
+
     def claim(
         limit: int, ids: Sequence[int] | None = None
     ) -> AbstractContextManager[IClaim]:
@@ -268,6 +273,10 @@ class IDependencyGraph(Interface):
 
     def references(model: str, bases: Sequence[str]) -> frozenset[str]:
         """Fields of a model whose old values are needed: they name documents."""
+
+    def shown_in(model: str, bases: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """(model, path) of the documents that show rows of this model and that only
+        a look-up can name; the look-up has to come before a row is deleted."""
 
 
 class ITransactionLog(Interface):

@@ -38,9 +38,9 @@ class EngineSettings:
         answer goes there while the secondary cannot be reached. Default true.
     :attr batch_size: ``nefertari.sync.batch_size``: outbox entries of one delivery.
         Default 500.
-    :attr inline_limit: ``nefertari.sync.inline_limit``: documents that one commit
-        delivers inline, found ones of embedded rows included; the rest is left to a
-        worker. Default 1000.
+    :attr inline_limit: ``nefertari.sync.inline_limit``: outbox entries that one commit
+        delivers inline; the rest is left to a worker. The entry of an embedded row
+        counts as one, and delivers up to ``batch_size`` documents. Default 1000.
     :attr max_attempts: ``nefertari.sync.max_attempts``: refusals of one document
         until it becomes a dead letter. Default 10.
     :attr retry_delay: ``nefertari.sync.retry_delay``: seconds until a refused

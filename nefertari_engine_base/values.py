@@ -79,6 +79,8 @@ class Change:
         the primary cannot tell, which means "any of them".
     :attr references: current values of the fields that refer to other models.
     :attr previous: the values that those fields had before, where they differ.
+    :attr shown_in: for a row that goes: ids of the documents that show it, by model,
+        looked up while it was still there.
     """
 
     ref: DocumentRef
@@ -86,6 +88,7 @@ class Change:
     fields: frozenset[str] | None = None
     references: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     previous: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    shown_in: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

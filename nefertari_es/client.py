@@ -137,7 +137,7 @@ def missing_index(reason: str) -> SecondaryError:
     """The error that says how to create an index."""
     return SecondaryError(
         f"{reason}. Create the indices with setup_database, or "
-        f"`nefertari-es schema apply`."
+        f"`nefertari-es setup`."
     )
 
 

@@ -50,7 +50,7 @@ def main(global_config: Mapping[str, str], **settings: Any) -> Router:
         )
         config.set_default_csrf_options(require_csrf=True)
         # These two talk to a terminal, and need packages that a server does not.
-        config.scan("examples.movies", categories=None, ignore=[".demo", ".tour"])
+        config.scan("examples.movies", ignore=[".demo", ".tour"])
         prepare(config, load=asbool(settings.get("movies.load", True)))
         return config.make_wsgi_app()
 

@@ -64,7 +64,7 @@ def get_item(engines: Engines, model: type | str, parameters: Mapping[str, Any])
     ).raise_on_empty
     document_id = _lone_id(schema, parameters)
     if document_id is not None:
-        choice = parameters.get("_query_secondary")
+        choice = {"_query_secondary": parameters.get("_query_secondary")}
         found = get_by_ids(engines, model, [document_id], choice)[0]
     else:
         found = next(
@@ -79,15 +79,19 @@ def get_by_ids(
     engines: Engines,
     model: type | str,
     ids: Sequence[object],
-    query_secondary: Any = None,
+    parameters: Mapping[str, Any],
 ) -> list[Any | None]:
     """The documents of these ids, in their order, ``None`` where there is none.
 
+    :param parameters: ``_query_secondary``, or nothing.
     :raises InvalidDocumentId: for an id that cannot be one of the model.
+    :raises InvalidParameter: for any other parameter.
     """
+    if unknown := parameters.keys() - {"_query_secondary"}:
+        raise InvalidParameter(min(unknown), "reading by ids takes no such parameter.")
     schema = engines.schema_of(model)
     names = [schema.document_id(schema.parse_id(id_)) for id_ in ids]
-    request = parse_parameters(schema, {"_query_secondary": query_secondary})
+    request = parse_parameters(schema, parameters)
     if _asks_secondary(engines, schema, request):
         try:
             return list(_secondary(engines).get(schema, names))

@@ -34,14 +34,24 @@ class Queryable:
     @classmethod
     def get_by_ids(cls, ids: Sequence[object], **parameters: Any) -> list[Any | None]:
         """See :func:`nefertari_engine_base.query.dispatcher.get_by_ids`."""
-        return dispatcher.get_by_ids(
-            owner_of(cls), cls, ids, parameters.get("_query_secondary")
-        )
+        return dispatcher.get_by_ids(owner_of(cls), cls, ids, parameters)
 
     @classmethod
     def count(cls, **parameters: Any) -> int:
         """See :func:`nefertari_engine_base.query.dispatcher.count`."""
         return dispatcher.count(owner_of(cls), cls, parameters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What :meth:`to_dict` of the document of this instance returns.
+
+        Plain data of the indexed fields, with ``_type`` and ``_pk``, so that whoever
+        answered a read, its items are shown alike.
+        """
+        primary = owner_of(type(self)).primary_of(type(self))
+        data = dict(primary.to_dict(self))
+        data["_type"] = type(self).__name__
+        data["_pk"] = primary.document_id(self)
+        return data
 
 
 class DocumentReads:
@@ -65,7 +75,8 @@ class DocumentReads:
     @classmethod
     def get_by_ids(cls, ids: Sequence[object]) -> list[Any | None]:
         """See :func:`nefertari_engine_base.query.dispatcher.get_by_ids`."""
-        return dispatcher.get_by_ids(owner_of(cls), cls, ids, True)
+        choice = {"_query_secondary": True}
+        return dispatcher.get_by_ids(owner_of(cls), cls, ids, choice)
 
     @classmethod
     def count(cls, **parameters: Any) -> int:

@@ -2,7 +2,7 @@
 
 A primary engine reports to a :class:`Publisher`; every subscriber hears of it by the
 events of :mod:`nefertari_engine_base.events`. The secondary's side is such a
-subscriber, :func:`touch_documents`: it asks the dependency graph which documents are
+subscriber, :class:`TouchDocuments`: it asks the dependency graph which documents are
 touched and adds them to the transaction's log, whose entries the primary writes with
 the transaction.
 """

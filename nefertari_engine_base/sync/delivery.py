@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import SecondaryUnavailable
@@ -54,11 +55,11 @@ def deliver(
     :raises SecondaryUnavailable: if the server could not be reached; the entries
         wait for the next delivery.
     """
-    engines.versions.check(outbox)
     report = DeliveryReport()
     with outbox.claim(limit, ids) as claim:
         for secondary, batch in _resolve(engines, claim, limit, report).items():
-            snapshot = claim.draw_and_load(list(batch))
+            load = partial(claim.draw_and_load, list(batch))
+            snapshot = engines.versions.drawn(outbox, load)
             _write(engines, claim, secondary, batch, snapshot, report)
     if report.written:
         engines.pause.end()
@@ -112,33 +113,38 @@ class Pause:
 class VersionCheck:
     """Makes sure that versions to come are above all that the index holds.
 
-    A primary that was restored from a backup draws versions again that it has drawn
-    before; every write would then be taken for an outdated one.
+    A primary that was restored from a backup, or a standby that took over, draws
+    versions again that were drawn before; every write would then be taken for an
+    outdated one.
     """
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        self._checked: set[IOutbox] = set()
+        self._checked: dict[IOutbox, int] = {}
 
-    def check(self, outbox: IOutbox) -> None:
-        """Move the outbox's versions ahead if they are behind the index.
-
-        Asks once in the life of this process for each outbox.
+    def drawn(self, outbox: IOutbox, draw_and_load: Callable[[], Snapshot]) -> Snapshot:
+        """What ``draw_and_load`` returns, with a version above those of the index.
 
         :raises SecondaryUnavailable: if the secondary cannot be asked.
         """
-        if outbox in self._checked:
-            return
+        if not self._is_checked(outbox):
+            self._move_ahead(outbox)
+        snapshot = draw_and_load()
+        if not self._is_checked(outbox):
+            # Drawing has opened a connection, perhaps to another server.
+            self._move_ahead(outbox)
+            snapshot = draw_and_load()
+        return snapshot
+
+    def _is_checked(self, outbox: IOutbox) -> bool:
+        return bool(self._checked.get(outbox) == outbox.generation)
+
+    def _move_ahead(self, outbox: IOutbox) -> None:
         schemas = list(self._engines.schemas.values())
-        highest = max(
-            (
-                secondary.highest_version(schemas)
-                for secondary in self._engines.secondaries.values()
-            ),
-            default=0,
-        )
-        outbox.advance_version(highest)
-        self._checked.add(outbox)
+        secondaries = self._engines.secondaries.values()
+        highest = [secondary.highest_version(schemas) for secondary in secondaries]
+        outbox.advance_version(max(highest, default=0))
+        self._checked[outbox] = outbox.generation
 
 
 def _resolve(

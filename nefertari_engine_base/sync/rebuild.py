@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import SecondaryUnavailable
@@ -34,11 +35,12 @@ def index_all(
     """
     primary = engines.primary_of(schema.model)
     outbox = primary.outbox_of(schema)
-    engines.versions.check(outbox)
     total, after = DeliveryReport(), None
     while ids := primary.list_ids(schema, after, engines.settings.batch_size):
         after = ids[-1]
-        snapshot = outbox.draw_and_load([DocumentRef(schema.name, id_) for id_ in ids])
+        refs = [DocumentRef(schema.name, id_) for id_ in ids]
+        load = partial(outbox.draw_and_load, refs)
+        snapshot = engines.versions.drawn(outbox, load)
         documents = snapshot.documents.get(schema.name, {})
         report = DeliveryReport()
         report.errors.extend(snapshot.errors.items())

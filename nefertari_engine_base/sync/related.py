@@ -34,6 +34,11 @@ class Dependency:
         return ".".join(relation.name for relation in self.relations)
 
     @property
+    def is_never_followed(self) -> bool:
+        """Whether somebody has opted out on the way."""
+        return any(step.reindex is Reindex.NEVER for step in self.relations)
+
+    @property
     def owner(self) -> ModelSchema:
         """The schema that holds the last relation."""
         relations = self.relations
@@ -68,6 +73,20 @@ class DependencyGraph:
             for field in dependency.relations[-1].target_fields
         )
 
+    def shown_in(
+        self, model: str, bases: Sequence[str] = ()
+    ) -> Sequence[tuple[str, str]]:
+        """(model, path) of the documents that show rows of this model and that only
+        a look-up can name; the look-up has to come before a row is deleted."""
+        return [
+            (dependency.root.name, dependency.path)
+            for name in (model, *bases)
+            for dependency in self._dependencies.get(name, ())
+            if dependency.relations
+            and not dependency.relations[-1].target_fields
+            and not dependency.is_never_followed
+        ]
+
     def touched(
         self, secondary: str, change: Change, bases: Sequence[str] = ()
     ) -> Iterator[Touch]:
@@ -79,6 +98,9 @@ class DependencyGraph:
         for name in (change.ref.model, *bases):
             for dependency in self._dependencies.get(name, ()):
                 yield from _touched(secondary, dependency, change)
+        for model, ids in change.shown_in.items():
+            for id_ in ids:
+                yield Touch(secondary, model, id_)
 
 
 def _contents(
@@ -101,14 +123,13 @@ def _touched(secondary: str, dependency: Dependency, change: Change) -> Iterator
         if change.action is not Action.UPDATED or _meets(change, dependency.contents):
             yield Touch(secondary, root, change.ref.id)
         return
-    if any(relation.reindex is Reindex.NEVER for relation in dependency.relations):
+    if dependency.is_never_followed:
         return
     relation = dependency.relations[-1]
     if relation.target_fields:
         yield from _touched_owners(secondary, dependency, change)
     elif change.action is Action.UPDATED and _meets(change, dependency.contents):
-        # A new row is shown by nobody yet, and who showed a deleted one has lost a
-        # reference or a link, which is a change of its own.
+        # A new row is shown by nobody yet; who shows a deleted one was looked up.
         yield Touch(secondary, root, change.ref.id, dependency.path)
 
 

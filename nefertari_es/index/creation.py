@@ -152,7 +152,7 @@ def _update(
         raise ConfigurationError(
             f"The index {existing.name} maps {document.__name__} in another way, which "
             f"cannot be changed in place ({fields}): {error}. Rebuild it: "
-            f"`nefertari-es schema apply`."
+            f"`nefertari-es setup`."
         ) from error.__cause__
     if difference.added:
         log.warning(

@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from elasticsearch import Elasticsearch
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,16 @@ def settings(films_path, monkeypatch, elasticsearch_url):
     return {"ELASTICSEARCH_URL": elasticsearch_url, "MOVIES_JSON": str(films_path)}
 
 
+@pytest.fixture
+def prefix(elasticsearch_url):
+    """A prefix of index names; the indices are removed in the end."""
+    prefix = f"movies-program-{os.getpid()}"
+    yield prefix
+    with Elasticsearch(elasticsearch_url) as client:
+        for name in client.indices.get(index=f"{prefix}-*"):
+            client.indices.delete(index=name)
+
+
 def test_the_demo_loads_indexes_compares_and_tours(settings):
     done = run("-m", "examples.movies.demo", "--check", **settings)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -52,13 +63,12 @@ def test_the_demo_loads_indexes_compares_and_tours(settings):
     assert not done.stderr
 
 
-def test_the_demo_runs_twice_on_a_database_that_is_kept(settings, database_url):
+def test_the_demo_runs_twice_on_a_database_that_is_kept(settings, database_url, prefix):
     settings["DATABASE_URL"] = database_url
     code = (
         "import sys; from examples.movies import demo;"
         "demo.KEPT_PREFIX = sys.argv[1]; sys.exit(demo.run(['--check']))"
     )
-    prefix = f"movies-kept-{os.getpid()}"
     first = run("-c", code, prefix, **settings)
     assert first.returncode == 0, first.stdout + first.stderr
     second = run("-c", code, prefix, **settings)
@@ -110,13 +120,12 @@ for address in sys.argv[2:]:
 
 
 @pytest.fixture
-def ini(tmp_path):
+def ini(tmp_path, prefix):
     """A copy of ``development.ini`` with a database and an index of its own."""
     text = (ROOT / "development.ini").read_text()
     copy = tmp_path / "development.ini"
-    prefix = f"index_prefix = movies-ini-{os.getpid()}"
     assert "index_prefix = movies" in text
-    copy.write_text(text.replace("index_prefix = movies", prefix))
+    copy.write_text(text.replace("index_prefix = movies", f"index_prefix = {prefix}"))
     return str(copy)
 
 

@@ -30,7 +30,9 @@ class Director(Queryable, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(80))
     notes: Mapped[str | None] = mapped_column(sa.Text)
-    country_id: Mapped[int | None] = mapped_column(sa.ForeignKey("countries.id"))
+    country_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("countries.id", ondelete="SET NULL")
+    )
     country: Mapped[Country | None] = relationship()
     films: Mapped[list[Movie]] = relationship(
         back_populates="director", order_by="Movie.id"

@@ -100,9 +100,18 @@ def test_a_renamed_country_touches_the_films_two_steps_away():
     assert touched(MOVIE, change) == {via("Movie", "director.country", "3")}
 
 
-@pytest.mark.parametrize("action", [Action.CREATED, Action.DELETED])
-def test_a_new_or_deleted_director_touches_no_film_by_itself(action):
-    assert touched(MOVIE, Change(DocumentRef("Director", "7"), action)) == set()
+def test_a_new_director_touches_no_film():
+    assert touched(MOVIE, Change(DocumentRef("Director", "7"), Action.CREATED)) == set()
+
+
+def test_a_deleted_director_touches_the_films_that_were_looked_up_before():
+    graph = DependencyGraph([MOVIE, BY_DIRECTOR])
+    assert graph.shown_in("Director") == [("Movie", "director")]
+    assert graph.shown_in("Movie") == []
+    change = Change(
+        DocumentRef("Director", "7"), Action.DELETED, shown_in={"Movie": ["1", "2"]}
+    )
+    assert touched(MOVIE, change) == {own("Movie", "1"), own("Movie", "2")}
 
 
 def test_a_renamed_film_touches_its_director():

@@ -252,6 +252,30 @@ def test_links_of_many_to_many_are_followed_from_either_side(app):
     assert documents["2"]["genres"] == []
 
 
+def test_a_deleted_genre_leaves_the_documents_of_its_films(app):
+    app.save(
+        film(1, genres=[Genre(id=1, name="Horror"), Genre(id=2, name="SF")]), film(2)
+    )
+    with app.session() as session:
+        session.delete(session.get(Genre, 1))
+        session.commit()
+    assert [genre["name"] for genre in app.documents(Movie)["1"]["genres"]] == ["SF"]
+    assert_index_equals_rows(app, INDEXED)
+
+
+def test_embedded_rows_that_the_database_lets_go_of_are_foreseen(app):
+    app.save(
+        Country(id=1, name="UK"),
+        Director(id=1, name="Scott", country_id=1),
+        film(1, director_id=1),
+    )
+    with app.session() as session:
+        session.delete(session.get(Country, 1))
+        session.commit()
+    assert app.documents(Movie)["1"]["director"]["country"] is None
+    assert_index_equals_rows(app, [Movie])
+
+
 def test_a_row_that_gets_another_key_moves_its_document(app):
     app.save(film(1))
     with app.session() as session:

@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import inspect
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoInspectionAvailable
 from sqlalchemy.orm import Mapper, Session, configure_mappers
 from zope.interface import implementer
@@ -37,6 +37,10 @@ _OUTBOXES: dict[str, type[SQLOutbox]] = {
     "postgresql": LockingOutbox,
     "sqlite": LeasingOutbox,
 }
+
+
+#: Documents that one query looks up before a row is deleted.
+_PAGE = 1000
 
 
 @implementer(IPrimaryEngine)
@@ -113,10 +117,32 @@ class SQLAlchemyEngine:
                         schema=described,
                         references=graph.references(model.__name__, bases),
                         derived=schema.derived_fields(described),
+                        shown_in=self._shown_in(graph.shown_in(model.__name__, bases)),
                         publisher=publisher,
                         outbox_for=self._outbox_for,
                     )
                 )
+
+    def _shown_in(
+        self, paths: Sequence[tuple[str, str]]
+    ) -> Callable[[Connection, str], Mapping[str, Sequence[str]]] | None:
+        """What looks up the documents that show a row by one of these paths."""
+        if not paths:
+            return None
+
+        def look_up(connection: Connection, key: str) -> Mapping[str, Sequence[str]]:
+            found: dict[str, list[str]] = {}
+            for model, path in paths:
+                ids = found.setdefault(model, [])
+                after = None
+                while page := self._loader_of(model).find_owners(
+                    connection, path, key, after, _PAGE
+                ):
+                    ids += page
+                    after = page[-1]
+            return found
+
+        return look_up
 
     def _known_schemas(self) -> dict[str, ModelSchema]:
         """Schemas of the models with documents, and of those that only are embedded."""

@@ -157,7 +157,9 @@ def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
 
 def _decorates_results(class_: type[Any]) -> bool:
     names = (*_HOOKS, "load_dialect_impl", "type_engine")
-    return any(getattr(class_, name) is not getattr(TypeDecorator, name) for name in names)
+    return any(
+        getattr(class_, name) is not getattr(TypeDecorator, name) for name in names
+    )
 
 
 def _is_of_sqlalchemy(type_: TypeEngine[Any]) -> bool:
@@ -242,7 +244,10 @@ def _array(type_: Any, dialect: Any) -> _Found | None:
 
 def _labels_only(template: str) -> str:
     labels = template.partition(" IN (")[2].partition(") THEN ")[0]
-    return f"{{0}}::text[] <@ ARRAY[{labels}, NULL]"
+    return (
+        f"NOT EXISTS (SELECT FROM unnest({{0}}::text[]) AS item "
+        f"WHERE item NOT IN ({labels}))"
+    )
 
 
 def _domain(type_: Any, dialect: Any) -> _Found | None:

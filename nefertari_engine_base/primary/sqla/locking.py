@@ -115,6 +115,7 @@ class LockingOutbox(SQLOutbox):
         self.engine.dialect.set_isolation_level(dbapi_connection, "READ COMMITTED")
         _jump(connection, 0)
         connection.info[_PREPARED] = True
+        self.generation += 1
 
 
 def fetch(

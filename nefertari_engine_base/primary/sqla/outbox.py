@@ -116,6 +116,9 @@ class SQLOutbox(ABC):
     :param engine: the application's engine; ours is made from it.
     """
 
+    #: See :attr:`IOutbox.generation`.
+    generation = 0
+
     def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
         self.application_engine = engine
         self.engine = _own_engine(engine)

@@ -12,6 +12,7 @@ from pyramid.request import Request
 from pyramid.threadlocal import get_current_request
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from transaction.interfaces import NoTransaction
 
 
 class Sessions:
@@ -36,11 +37,25 @@ class Sessions:
     def current(self) -> Session:
         """The session of the current request, else the one of this thread."""
         request = get_current_request()
-        if request is not None and hasattr(request, "dbsession"):
-            session: Session = request.dbsession
-            return session
-        return self._of_thread()
+        if request is None or not hasattr(request, "dbsession"):
+            return self._of_thread()
+        if not _has_transaction(request):
+            # A shell or a script, whose request has not begun its transaction.
+            return self._of_thread()
+        session: Session = request.dbsession
+        return session
 
     def remove(self) -> None:
         """Close the session of this thread."""
         self._of_thread.remove()
+
+
+def _has_transaction(request: Request) -> bool:
+    manager = getattr(request, "tm", None)
+    if manager is None:
+        return True
+    try:
+        manager.get()
+    except NoTransaction:
+        return False
+    return True

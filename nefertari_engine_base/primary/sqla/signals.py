@@ -9,7 +9,7 @@ https://docs.sqlalchemy.org/en/20/orm/events.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,12 +41,15 @@ class Source:
     :attr schema: has the model's key; of a base class, if that is what has documents.
     :attr references: attributes whose old values are needed.
     :attr derived: attributes that the database computes, whatever has changed.
+    :attr shown_in: looks up the documents that show a row, by its id; ``None`` if no
+        document does that could not be named otherwise.
     """
 
     model: type
     schema: ModelSchema
     references: frozenset[str]
     derived: frozenset[str]
+    shown_in: Callable[[Connection, str], Mapping[str, Sequence[str]]] | None
     publisher: IPublisher
     outbox_for: Callable[[Engine], SQLOutbox]
 
@@ -60,11 +63,15 @@ class _Heard:
 
     :attr flushed: rows of the running flush, by the connection they were written on.
     :attr committed: the (nested) transaction that has just been committed.
+    :attr going: the documents that show rows which the running flush deletes.
     """
 
     flushed: dict[Connection, list[_Found]] = field(default_factory=dict)
     logs: dict[IPublisher, TransactionLog] = field(default_factory=dict)
     committed: SessionTransaction | None = None
+    going: dict[InstanceState[Any], Mapping[str, Sequence[str]]] = field(
+        default_factory=dict
+    )
 
 
 _SOURCES: WeakKeyDictionary[type, Source] = WeakKeyDictionary()
@@ -149,6 +156,9 @@ def _after_delete(mapper: Mapper[Any], connection: Connection, target: Any) -> N
             Action.DELETED,
             references=_references(source, state),
             previous=_previous(source, state),
+            shown_in=_heard(state.session).going.pop(state, {})
+            if state.session
+            else {},
         )
         _hear(state, connection, source, change, target)
 
@@ -220,6 +230,15 @@ def _before_flush(session: Session, context: Any, instances: Any) -> None:
             source = _SOURCES.get(type(instance))
             if source is not None and source.references:
                 _load_references(source, instance)
+    for instance in session.deleted:
+        source = _SOURCES.get(type(instance))
+        if source is not None and source.shown_in is not None:
+            # After the delete, and after what the database cascades, nobody can tell
+            # any more which documents have shown the row.
+            state = inspect(instance)
+            connection = session.connection(bind_arguments={"mapper": state.mapper})
+            id_ = source.schema.document_id(state.identity or ())
+            _heard(session).going[state] = source.shown_in(connection, id_)
 
 
 def _load_references(source: Source, instance: Any) -> None:
@@ -305,6 +324,7 @@ def _after_soft_rollback(session: Session, previous: SessionTransaction) -> None
     heard: _Heard | None = session.info.get(_INFO)
     if heard is not None:
         heard.flushed = {}
+        heard.going = {}
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:

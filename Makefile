@@ -34,7 +34,9 @@ format: $(READY)
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[sqla,postgresql,es,examples]" \
+	# In this mode the checkout itself is on the path, and examples/ with it.
+	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat \
+		--editable ".[sqla,postgresql,es,examples]" \
 		--group test --group lint --group docs
 	touch $@
 

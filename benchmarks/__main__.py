@@ -32,13 +32,13 @@ QUICK = 0.34
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run benchmarks; status 1 if a bar is missed by more than the noise."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"unknown: {', '.join(unknown)}; have: {', '.join(BENCHMARKS)}")
     console = Console(width=None if sys.stdout.isatty() else 150)
     seed = options.seed if options.seed is not None else random.randrange(10_000)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    console.print(
-        f"seed {seed}; {os.cpu_count()} cores; load averages before: {load}", style="dim"
-    )
+    _describe_machine(console, seed)
     results: dict[str, Result] = {}
     with running("elasticsearch", "postgresql") as urls:
         scale = QUICK if options.quick else 1.0
@@ -52,14 +52,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(result.passed for result in results.values()) else 1
 
 
+def _describe_machine(console: Console, seed: int) -> None:
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    console.print(f"seed {seed}; {cores} cores; load average before: {load:.1f}")
+    if load > cores / 4:
+        console.print(
+            "[yellow]Something else is running here: ratios will scatter, and times "
+            "mean little.[/]"
+        )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure, and compare with the bars."
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", choices=[[], *BENCHMARKS],
+        "names",
+        nargs="*",
+        metavar="NAME",
         help=f"benchmarks to run, by default all: {', '.join(BENCHMARKS)}",
-    )  # fmt: skip
+    )
     parser.add_argument("--quick", action="store_true", help="measure less")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--seed", type=int, help="of order and input; default random")

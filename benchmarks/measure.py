@@ -11,12 +11,13 @@ from __future__ import annotations
 import gc
 import math
 import random
+import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from statistics import median
-from time import perf_counter, process_time
+from time import perf_counter
 
 
 def _nothing() -> None:
@@ -59,7 +60,8 @@ class Sample:
     """One contender in one repetition.
 
     :attr times: seconds of each operation.
-    :attr cpu_seconds: CPU of this process, all threads, in all blocks.
+    :attr cpu_seconds: CPU of this process, all threads, and of processes that it has
+        waited for, in all blocks.
     """
 
     times: list[float] = field(default_factory=list)
@@ -72,16 +74,14 @@ class Sample:
 
     @cached_property
     def cpu(self) -> float:
-        """CPU of this process for one operation, in seconds."""
+        """CPU of the client for one operation, in seconds."""
         return self.cpu_seconds / len(self.times)
 
 
 Samples = dict[str, list[Sample]]
 
 
-def measure(
-    contenders: Sequence[Contender], plan: Plan, rng: random.Random
-) -> Samples:
+def measure(contenders: Sequence[Contender], plan: Plan, rng: random.Random) -> Samples:
     """Let the contenders take turns: a sample of each for each repetition."""
     for contender in contenders:
         _run_block(contender, range(plan.warm_up), Sample())
@@ -115,13 +115,21 @@ def _repetition(
 def _run_block(contender: Contender, numbers: Sequence[int], sample: Sample) -> None:
     operation, times = contender.operation, sample.times
     contender.before()
-    cpu = process_time()
+    cpu_before = _cpu_seconds()
     for number in numbers:
         begun = perf_counter()
         operation(number)
         times.append(perf_counter() - begun)
-    sample.cpu_seconds += process_time() - cpu
+    sample.cpu_seconds += _cpu_seconds() - cpu_before
     contender.after()
+
+
+def _cpu_seconds() -> float:
+    used = [
+        resource.getrusage(who)
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 # --- bars ------------------------------------------------------------------------
@@ -164,7 +172,7 @@ class Bar:
     contender: str
     against: str | None
     limit: float
-    what: str = "time"
+    what: str = "p50"
     figure: Callable[[Sample], float] = p50
     at_least: bool = False
 

@@ -9,10 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-WORDS = tuple(
-    "amber basin candle delta ember fable garden harbor island jungle kernel lantern "
-    "meadow nectar orchard pebble quarry river signal timber umbra valley willow "
-    "yonder zephyr anchor bridge copper drift engine feather glacier hollow ivory".split()
+WORDS = (
+    *("amber", "basin", "candle", "delta", "ember", "fable", "garden", "harbor"),
+    *("island", "jungle", "kernel", "lantern", "meadow", "nectar", "orchard"),
+    *("pebble", "quarry", "river", "signal", "timber", "umbra", "valley"),
+    *("willow", "yonder", "zephyr", "anchor", "bridge", "copper", "drift"),
+    *("engine", "feather", "glacier", "hollow", "ivory"),
 )
 
 

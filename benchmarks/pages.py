@@ -77,7 +77,7 @@ def run(setting: Setting) -> Result:
         _fill(engine, engines, count)
         pages = _Pages(engines, _queries(setting.seed))
         pages.check()
-        plan = setting.plan(operations=25, blocks=4, warm_up=300)
+        plan = setting.plan(operations=10, blocks=12, warm_up=300)
         samples = setting.measure(pages.contenders(), plan)
     title = f"pages: 20 hits of {count:,} documents"
     return Result(title, samples, PLAIN, BARS)
@@ -112,9 +112,8 @@ def _fill(engine: sa.Engine, engines: Engines, count: int) -> None:
     index_all(engines, schema)
     secondary: Any = engines.secondary
     alias = secondary.model_of(schema).alias
-    secondary.client.indices.forcemerge(
-        index=alias, max_num_segments=1, request_timeout=300
-    )
+    patient = secondary.client.options(request_timeout=300)
+    patient.indices.forcemerge(index=alias, max_num_segments=1)
     secondary.refresh([schema])
 
 
@@ -157,7 +156,7 @@ class _Pages:
             HYDRATED: self.hydrated,
         }
         return [
-            Contender(name, lambda number, answer=answer: answer(number % QUERIES))
+            Contender(name, partial(_answer, answer))
             for name, answer in answers.items()
         ]
 
@@ -236,6 +235,10 @@ class _Pages:
         return read
 
 
+def _answer(answer: Callable[[int], Any], number: int) -> Any:
+    return answer(number % QUERIES)
+
+
 def _read(document: Any) -> None:
     for name in ("id", "title", "description", "tag", "price", "created", "author_id"):
         getattr(document, name)
@@ -244,7 +247,9 @@ def _read(document: Any) -> None:
 
 
 def _document_by_hand(alias: str) -> type[dsl.Document]:
-    author = type("AuthorInside", (dsl.InnerDoc,), {"id": dsl.Long(), "name": dsl.Text()})
+    author = type(
+        "AuthorInside", (dsl.InnerDoc,), {"id": dsl.Long(), "name": dsl.Text()}
+    )
     namespace = {
         "id": dsl.Long(),
         "title": dsl.Text(),

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +23,8 @@ from elasticsearch.serializer import OrjsonSerializer
 from benchmarks.measure import Bar, Contender, Result, cpu, rate
 from benchmarks.models import StoryColumns, new_base, story_values
 from benchmarks.setting import Setting, application, database
+from nefertari_engine_base.engines import Engines
+from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import Outcome, Write
 
 READY = "ready-made NDJSON, 2 connections"
@@ -49,7 +51,7 @@ def run(setting: Setting) -> Result:
     """Measure."""
     documents = make_documents(setting.size(50_000, 2000), setting.seed)
     with ExitStack() as stack:
-        index = stack.enter_context(_Index(setting))
+        index = stack.enter_context(_new_index(setting))
         pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS))
         client = stack.enter_context(
             Elasticsearch(
@@ -84,26 +86,25 @@ def _encoded(documents: Documents) -> list[tuple[str, bytes]]:
     return [(id_, orjson.dumps(document)) for id_, document in documents]
 
 
+@contextmanager
+def _new_index(setting: Setting) -> Iterator[_Index]:
+    model = type("Story", (StoryColumns, new_base()), {"__tablename__": "stories"})
+    with (
+        database(setting) as engine,
+        application(setting, engine, lambda c: c.add_secondary(model)) as engines,
+    ):
+        yield _Index(setting.elasticsearch, engines, engines.schema_of(model))
+
+
 class _Index:
     """An index of the engine's, behind its alias, that can be emptied."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._stack = ExitStack()
-        self.url = setting.elasticsearch
-        engine = self._stack.enter_context(database(setting))
-        model = type("Story", (StoryColumns, new_base()), {"__tablename__": "stories"})
-        self.engines = self._stack.enter_context(
-            application(setting, engine, lambda config: config.add_secondary(model))
-        )
-        self.schema = self.engines.schema_of(model)
-        self.engine: Any = self.engines.secondary
-        self.alias: str = self.engine.model_of(self.schema).alias
-
-    def __enter__(self) -> _Index:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __init__(self, url: str, engines: Engines, schema: ModelSchema) -> None:
+        secondary: Any = engines.secondary
+        self.url = url
+        self.schema = schema
+        self.engine = secondary
+        self.alias: str = secondary.model_of(schema).alias
 
     def empty(self) -> None:
         """Make the index anew."""

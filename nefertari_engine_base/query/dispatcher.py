@@ -44,7 +44,7 @@ def get_collection(
     request = parse_parameters(schema, parameters)
     answer = _ask(engines, schema, request)
     if request.raise_on_empty and isinstance(answer, Page) and not answer:
-        raise DocumentNotFound(f"No {schema.name} matches {dict(parameters)!r}.")
+        raise DocumentNotFound(f"No {schema.name} matches {_spoken(parameters)}.")
     return answer
 
 
@@ -71,7 +71,7 @@ def get_item(engines: Engines, model: type | str, parameters: Mapping[str, Any])
             iter(get_collection(engines, model, {**parameters, "_limit": 1})), None
         )
     if found is None and required:
-        raise DocumentNotFound(f"There is no {schema.name} with {parameters!r}.")
+        raise DocumentNotFound(f"There is no {schema.name} with {_spoken(parameters)}.")
     return found
 
 
@@ -140,8 +140,8 @@ def _fall_back(
     """Return if the primary may answer instead. :raises SecondaryUnavailable: else."""
     if request.query.needs_secondary:
         raise SecondaryUnavailable(
-            f"{error} Full-text search and aggregations have nobody else to answer "
-            f"them; try again later."
+            f"{str(error).rstrip('.')}. Full-text search and aggregations have nobody "
+            f"else to answer them; try again later."
         ) from error
     if not engines.settings.fallback or request.explain:
         raise error
@@ -184,6 +184,10 @@ def _ask_primary(engines: Engines, schema: ModelSchema, request: Request) -> Any
     if request.count:
         return primary.count(schema, request.query)
     return primary.search(schema, request.query)
+
+
+def _spoken(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 
 def _lone_id(schema: ModelSchema, parameters: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from nefertari_engine_base.engines import owner_of
 from nefertari_engine_base.query import dispatcher
@@ -20,6 +20,9 @@ class Queryable:
     """
 
     __not_inherited_by_secondary__ = True
+
+    #: The generated document class; there once the application is configured.
+    secondary: ClassVar[Any]
 
     @classmethod
     def get_collection(cls, **parameters: Any) -> Any:

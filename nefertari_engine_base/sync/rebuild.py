@@ -29,6 +29,8 @@ def index_all(
     Rows are read in the order of their key, a batch at a time, each batch with a
     version of its own, so that changes made meanwhile are neither lost nor undone.
 
+    All of them are visible to searches in the end.
+
     :param on_batch: is called with the report of each batch.
     :raises SecondaryUnavailable: if the server could not be reached; what was written
         so far stays, and a repeat is harmless.
@@ -62,4 +64,6 @@ def index_all(
             raise SecondaryUnavailable(
                 f"The secondary put off {report.deferred} documents of {schema.name}."
             )
+    for secondary in engines.secondaries.values():
+        secondary.refresh([schema])
     return total

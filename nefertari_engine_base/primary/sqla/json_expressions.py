@@ -39,7 +39,7 @@ https://www.postgresql.org/docs/current/functions-binarystring.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -128,7 +128,13 @@ def template_of(field: FieldSchema, column: Any, dialect: sa.Dialect) -> str | N
 # --- types -------------------------------------------------------------------------
 
 _Found = tuple[Kind, str]
-_HOOKS = ("process_result_value", "result_processor", "column_expression")
+_HOOKS = (
+    "process_result_value",
+    "result_processor",
+    "column_expression",
+    "load_dialect_impl",
+    "type_engine",
+)
 _EXPRESSIONS = frozenset(
     {
         Kind.STRING,
@@ -204,14 +210,27 @@ def _interval(type_: Any, dialect: Any) -> _Found | None:
 
 
 def _enumeration(type_: Any, dialect: Any) -> _Found | None:
+    labels = _labels(type_, dialect)
+    if labels is None:
+        return None
+    return Kind.ENUM, _guarded(f"{{0}}::text IN ({labels})", _AS_JSON)
+
+
+def _enumerations(type_: Any, dialect: Any) -> _Found | None:
+    labels = _labels(type_, dialect)
+    if labels is None:
+        return None
+    others = f"SELECT FROM unnest({{0}}::text[]) AS item WHERE item NOT IN ({labels})"
+    return Kind.ENUM, _guarded(f"NOT EXISTS ({others})", _AS_JSON)
+
+
+def _labels(type_: Any, dialect: Any) -> str | None:
+    """The strings that are stored for members, as a list in SQL."""
     description = describe_type(type_)
     assert description is not None
-    labels = description.enum_values
-    if set(labels) != set(type_.enums):
+    if not type_.enums or {*type_.enums} != {*description.enum_values}:
         return None  # a label may be that of an alias, which documents do not show
-    known = ", ".join(_literal(label, dialect) for label in labels)
-    template = _guarded(f"{{0}}::text IN ({known})", _AS_JSON)
-    return (Kind.ENUM, template) if labels else None
+    return ", ".join(_literal(label, dialect) for label in type_.enums)
 
 
 def _literal(label: str, dialect: Any) -> str:
@@ -233,21 +252,14 @@ def _json(type_: Any, dialect: Any) -> _Found | None:
 
 def _array(type_: Any, dialect: Any) -> _Found | None:
     item = _plain(type_.item_type)
-    found = None if item is None else _find(item, dialect)
-    if item is None or found is None:
+    if item is None or isinstance(item, sa.ARRAY):
         return None
-    kind, template = found
     if isinstance(item, sa.Enum):
-        return kind, _guarded(_labels_only(template), _AS_JSON)
-    return (kind, _OF_ITEMS[template]) if template in _OF_ITEMS else None
-
-
-def _labels_only(template: str) -> str:
-    labels = template.partition(" IN (")[2].partition(") THEN ")[0]
-    return (
-        f"NOT EXISTS (SELECT FROM unnest({{0}}::text[]) AS item "
-        f"WHERE item NOT IN ({labels}))"
-    )
+        return _enumerations(item, dialect)
+    found = _find(item, dialect)
+    if found is None or found[1] not in _OF_ITEMS:
+        return None
+    return found[0], _OF_ITEMS[found[1]]
 
 
 def _domain(type_: Any, dialect: Any) -> _Found | None:
@@ -273,13 +285,13 @@ def _fraction_of(clock: str) -> str:
 
 
 def _moment_of(value: str, zone: str) -> str:
-    # to_json writes ISO 8601 whatever DateStyle is, without zeros at the end.
-    whole = f"left(to_json({value})::text, 20) || '{zone}\"'"
-    exact = f"to_char({value}, '\"YYYY-MM-DD\"T\"HH24:MI:SS.US') || '{zone}\"'"
-    exact = exact.replace("'\"YYYY", "'YYYY", 1)
+    """ISO 8601; to_json writes it whatever DateStyle is, but without the zeros at the
+    end of a fraction."""
     return (
-        f"CASE WHEN date_trunc('second', {value}) = {value} THEN {whole} "
-        f"ELSE '\"' || {exact} END"
+        f"CASE WHEN date_trunc('second', {value}) = {value} "
+        f"THEN left(to_json({value})::text, 20) "
+        f"ELSE '\"' || to_char({value}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US') END "
+        f"|| '{zone}\"'"
     )
 
 
@@ -287,7 +299,6 @@ _AS_TEXT = "{0}::text"
 _AS_JSON = "to_json({0})::text"
 _QUOTED = "'\"' || {0}::text || '\"'"
 _OID = "{0}::bigint::text"
-_HSTORE = "to_json({0})::text"
 
 _DATE = _guarded("{0} >= '0001-01-01' AND {0} <= '9999-12-31'", _AS_JSON)
 _MOMENT = _guarded(
@@ -352,8 +363,8 @@ _JSON = (
 
 #: From the form of an item to that of an array of such items.
 _OF_ITEMS = {
-    _AS_TEXT: "to_json({0})::text",
-    _AS_JSON: "to_json({0})::text",
+    _AS_TEXT: _AS_JSON,
+    _AS_JSON: _AS_JSON,
     _QUOTED: "to_json({0}::text[])::text",
     _OID: "to_json({0}::bigint[])::text",
 }
@@ -380,7 +391,7 @@ _TABLE: dict[type[Any], _Find] = {
     pg.CIDR: _always(Kind.NETWORK, _AS_JSON),
     pg.CITEXT: _always(Kind.STRING, _AS_JSON),
     pg.DOMAIN: _domain,
-    pg.HSTORE: _always(Kind.JSON, _HSTORE),
+    pg.HSTORE: _always(Kind.JSON, _AS_JSON),
     pg.INET: _always(Kind.IP, _AS_JSON),
     pg.INTERVAL: _interval,
     pg.MACADDR: _always(Kind.TOKEN, _AS_JSON),

@@ -24,7 +24,7 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import CompileError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import RelationshipProperty, aliased, class_mapper
 from sqlalchemy.sql import operators
@@ -66,14 +66,14 @@ class JSONStatement:
         keys = parse_ids(self.schema, ids)
         parts = self.schema.key_fields
         if len(parts) > 1:
-            columns = list(zip(*keys, strict=True)) or [()] * len(parts)
+            columns = list(map(list, zip(*keys, strict=True))) or [[]] * len(parts)
         else:
             columns = [keys]
         for part, values in zip(parts, columns, strict=True):
             is_possible = _POSSIBLE.get(part.kind)
             if is_possible is not None and not all(map(is_possible, values)):
                 self._raise_for_culprit(ids)
-        return {f"key_{number}": list(column) for number, column in enumerate(columns)}
+        return {f"key_{number}": column for number, column in enumerate(columns)}
 
     def documents(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, bytes]:
         """Document by document id, from the rows that :attr:`sql` gave.
@@ -124,7 +124,7 @@ def json_statement(schema: ModelSchema, dialect: sa.Dialect) -> JSONStatement | 
         compiled = statement.compile(
             dialect=dialect, compile_kwargs={"literal_binds": True}
         )
-    except (_NoFormError, CompileError, NotImplementedError):
+    except (_NoFormError, SQLAlchemyError, NotImplementedError):
         return None
     sql = str(compiled)
     # Whether a backslash in a constant escapes depends on a setting of the server.
@@ -279,7 +279,7 @@ class _Level:
             pairs = zip(self.columns(texts.owner_fields), texts.link, strict=True)
             condition = sa.and_(*(one == other for one, other in pairs))
             tables = tables.outerjoin(texts.table, condition)
-            text = texts.table.c.document
+            text: Any = texts.table.c.document
             if relation.many:
                 # To concat, a NULL is an empty string.
                 members.append((_name(relation.name), ["[", text, "]"]))
@@ -319,14 +319,16 @@ def _grouped(
     key = map(byte_order, level.columns(level.schema.primary_key))
     order = (wrap(column) for wrap, column in zip(wraps, level.order, strict=True))
     texts = level.select(level.link).order_by(*level.link, *order, *key)
-    if not many:
-        return texts.distinct(*level.link)
     # An aggregate takes the rows of a sorted sub-select in its order; ordered by the
     # aggregate itself, each list would be a sort of its own.
     ordered = texts.subquery()
     link = [ordered.c[column.name] for column in level.link]
-    joined = sa.func.string_agg(ordered.c.document, sa.literal(",", sa.Text()))
-    return sa.select(joined.label("document"), *link).group_by(*link)
+    text: Any = ordered.c.document
+    if many:
+        text = sa.func.string_agg(text, sa.literal(",", sa.Text()))
+    else:
+        text = sa.func.array_agg(text, type_=sa.ARRAY(sa.Text()))[1]
+    return sa.select(text.label("document"), *link).group_by(*link)
 
 
 def _name(name: str) -> str:

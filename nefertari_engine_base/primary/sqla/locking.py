@@ -55,6 +55,9 @@ _JUMP = text(
     "SELECT setval('nefertari_version', "
     "greatest(nextval('nefertari_version'), :above) + :jump)"
 )
+# A plan that was made while the outbox was empty scans it, and is kept for a million
+# entries. Everything that a delivery asks for, it asks for by a key.
+_BY_INDEX = text("SET enable_seqscan = off")
 _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
 _PREPARED = "nefertari_prepared"
 
@@ -113,6 +116,8 @@ class LockingOutbox(SQLOutbox):
         dbapi_connection = connection.connection.dbapi_connection
         assert dbapi_connection is not None
         self.engine.dialect.set_isolation_level(dbapi_connection, "READ COMMITTED")
+        with connection.begin():
+            connection.execute(_BY_INDEX)
         _jump(connection, 0)
         connection.info[_PREPARED] = True
         self.generation += 1

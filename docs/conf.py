@@ -64,5 +64,4 @@ nitpick_ignore_regex = [
 ]
 nitpick_ignore = [
     # sync/capture.py means TouchDocuments, which was a function once.
-    ("py:func", "touch_documents"),
 ]

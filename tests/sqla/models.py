@@ -188,21 +188,21 @@ class Animal(Base):
     kind: Mapped[str] = mapped_column(sa.String(20))
     name: Mapped[str] = mapped_column(sa.String(40))
     owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey("owners.id"))
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}
 
 
 class Dog(Animal):
     __tablename__ = "dogs"
     id: Mapped[int] = mapped_column(sa.ForeignKey("animals.id"), primary_key=True)
     trick: Mapped[str | None] = mapped_column(sa.String(40))
-    __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "dog"}
 
 
 class Cat(Animal):
     """Single inheritance: shares the table of its base."""
 
     lives: Mapped[int | None]
-    __mapper_args__ = {"polymorphic_identity": "cat"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "cat"}
 
 
 class Owner(Base):
@@ -227,4 +227,4 @@ class Newspaper(Paper):
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(sa.String(40))
     city: Mapped[str | None] = mapped_column(sa.String(40))
-    __mapper_args__ = {"concrete": True}  # noqa: RUF012
+    __mapper_args__ = {"concrete": True}

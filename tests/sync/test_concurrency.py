@@ -11,6 +11,7 @@ import os
 import random
 import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -28,8 +29,6 @@ SEED = os.environ.get("NEFERTARI_TEST_SEED") or secrets.token_hex(4)
 
 #: Seconds that nothing here takes, unless it hangs.
 FOREVER = 120
-
-KINDS = ["sqlite", "postgresql"]
 
 
 @pytest.fixture
@@ -67,22 +66,10 @@ def touch(model, key, path="", secondary="elasticsearch"):
 
 def together(*functions) -> None:
     """Run functions in threads of their own; raise what one of them raises."""
-    errors = []
-
-    def run(function):
-        try:
-            function()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=[each]) for each in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(FOREVER)
-    assert not any(thread.is_alive() for thread in threads)
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(len(functions)) as threads:
+        running = [threads.submit(function) for function in functions]
+    for one in running:
+        one.result()
 
 
 # --- everything at once ----------------------------------------------------------
@@ -238,7 +225,7 @@ def fill(app):
 def test_after_anything_that_many_sessions_do_the_index_equals_the_rows(
     make_app, locking
 ):
-    print(f"NEFERTARI_TEST_SEED={SEED}")
+    print(f"NEFERTARI_TEST_SEED={SEED}")  # noqa: T201 - shown when the test fails
     app = make_app()
     fill(app)
     is_sqlite = app.database.dialect.name == "sqlite"
@@ -247,7 +234,7 @@ def test_after_anything_that_many_sessions_do_the_index_equals_the_rows(
 
     def write():
         try:
-            together(*[lambda writer=writer: writer.run(25) for writer in writers])
+            together(*[lambda writer=writer: writer.run(40) for writer in writers])
         finally:
             done.set()
 
@@ -276,7 +263,6 @@ def test_a_film_that_was_moved_meanwhile_changes_the_director_that_it_is_with_no
     )
     with app.session() as slow:
         movie = slow.get(Movie, 1)
-        slow.connection().rollback() if False else None
         with app.session() as quick:
             quick.get(Movie, 1).director_id = 2
             quick.commit()
@@ -313,59 +299,56 @@ class PausingSecondary:
 @contextmanager
 def paused_delivery(app, place):
     """A delivery in a thread of its own, that pauses at a place for the block."""
-    outbox, secondaries = outbox_of(app), app.engines.secondaries
-    reached, go_on, errors = threading.Event(), threading.Event(), []
+    reached, go_on = threading.Event(), threading.Event()
+    paused: set[int] = set()
 
     def run():
-        try:
-            deliver(app.engines, outbox, 100)
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            reached.set()
-
-    thread = threading.Thread(target=run)
+        paused.add(threading.get_ident())
+        return deliver(app.engines, outbox_of(app), 100)
 
     def pause():
-        if threading.current_thread() is thread and not reached.is_set():
+        if threading.get_ident() in paused and not reached.is_set():
             reached.set()
             assert go_on.wait(FOREVER)
+
+    with ThreadPoolExecutor(1) as thread, pausing_at(app, place, pause):
+        delivery = thread.submit(run)
+        try:
+            assert reached.wait(FOREVER)
+            yield
+        finally:
+            go_on.set()
+        assert delivery.result(FOREVER).entries
+
+
+@contextmanager
+def pausing_at(app, place, pause):
+    """Every delivery calls ``pause`` at this place."""
+    if place == "before it writes":
+        secondaries = app.engines.secondaries
+        engine = secondaries["elasticsearch"]
+        secondaries["elasticsearch"] = PausingSecondary(engine, pause)
+        yield
+        secondaries["elasticsearch"] = engine
+        return
 
     def pause_if_loading(connection, cursor, statement, *_):
         if "FROM movies" in statement:
             pause()
 
-    events = {
-        "before it loads": "before_cursor_execute",
-        "after it has loaded": "after_cursor_execute",
-    }
-    event = events.get(place)
-    if event:
-        sa.event.listen(outbox.engine, event, pause_if_loading)
-    else:
-        assert place == "before it writes"
-        engine = secondaries["elasticsearch"]
-        secondaries["elasticsearch"] = PausingSecondary(engine, pause)
-    try:
-        thread.start()
-        assert reached.wait(FOREVER)
-        assert thread.is_alive()
-        yield
-    finally:
-        go_on.set()
-        thread.join(FOREVER)
-        if event:
-            sa.event.remove(outbox.engine, event, pause_if_loading)
-        else:
-            secondaries["elasticsearch"] = engine
-    assert not thread.is_alive()
-    assert not errors
+    listened = (outbox_of(app).engine, EVENTS[place], pause_if_loading)
+    sa.event.listen(*listened)
+    yield
+    sa.event.remove(*listened)
 
 
-PLACES = ["before it loads", "after it has loaded", "before it writes"]
+EVENTS = {
+    "before it loads": "before_cursor_execute",
+    "after it has loaded": "after_cursor_execute",
+}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*EVENTS, "before it writes"])
 def test_a_delivery_that_is_late_does_not_undo_a_later_one(worker_app, place):
     app = worker_app
     app.save(Movie(id=1, title="old"), Movie(id=2, title="old"), Movie(id=3, title="x"))

@@ -12,14 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from zope.interface import implementer
 
+from nefertari_engine_base.exceptions import ConversionError
 from nefertari_engine_base.interfaces import IClaim
+from nefertari_engine_base.primary.sqla.json_loading import (
+    JSONStatement,
+    json_statement,
+)
+from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.outbox import (
     ENTRY_COLUMNS,
+    LoaderOf,
     SQLClaim,
     SQLOutbox,
     entry_of,
@@ -58,12 +66,20 @@ _JUMP = text(
 # A plan that was made while the outbox was empty scans it, and is kept for a million
 # entries. Everything that a delivery asks for, it asks for by a key.
 _BY_INDEX = text("SET enable_seqscan = off")
+# Planning the statement that writes documents takes longer than executing it.
+_PLANNED_ONCE = text("SET plan_cache_mode = force_generic_plan")
 _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
 _PREPARED = "nefertari_prepared"
 
 
 class LockingOutbox(SQLOutbox):
     """The outbox of a PostgreSQL database."""
+
+    def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
+        super().__init__(engine, loader_of)
+        self._statements: WeakKeyDictionary[Loader, JSONStatement | None] = (
+            WeakKeyDictionary()
+        )
 
     @contextmanager
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
@@ -86,6 +102,26 @@ class LockingOutbox(SQLOutbox):
         """Draw and load by two statements of a transaction, in this order."""
         version: int = fetch(connection, _DRAW)[0][0]
         return Snapshot(version, *self.load(connection, refs))
+
+    def load_documents(
+        self, connection: Connection, model: str, ids: Sequence[str]
+    ) -> dict[str, bytes]:
+        """Documents that the database writes itself, where it can."""
+        statement = self._statement_of(self.loader_of(model))
+        if statement is not None:
+            rows = fetch(connection, statement.sql, statement.parameters(ids))
+            try:
+                return statement.documents(rows)
+            except ConversionError:
+                # Only Python can tell whether the value is readable after all.
+                pass
+        return super().load_documents(connection, model, ids)
+
+    def _statement_of(self, loader: Loader) -> JSONStatement | None:
+        if loader not in self._statements:
+            statement = json_statement(loader.schema, self.engine.dialect)
+            self._statements[loader] = statement
+        return self._statements[loader]
 
     def advance_version(self, above: int) -> None:
         """See :meth:`IOutbox.advance_version`."""
@@ -118,6 +154,7 @@ class LockingOutbox(SQLOutbox):
         self.engine.dialect.set_isolation_level(dbapi_connection, "READ COMMITTED")
         with connection.begin():
             connection.execute(_BY_INDEX)
+            connection.execute(_PLANNED_ONCE)
         _jump(connection, 0)
         connection.info[_PREPARED] = True
         self.generation += 1

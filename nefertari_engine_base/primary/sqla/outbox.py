@@ -116,7 +116,7 @@ class SQLOutbox(ABC):
     :param engine: the application's engine; ours is made from it.
     """
 
-    #: See :attr:`IOutbox.generation`.
+    #: See :class:`~nefertari_engine_base.interfaces.IOutbox`.
     generation = 0
 
     def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
@@ -188,18 +188,28 @@ class SQLOutbox(ABC):
         for ref in refs:
             models.setdefault(ref.model, []).append(ref.id)
         for model, ids in models.items():
-            loader = self.loader_of(model)
             try:
-                documents[model] = loader.load(connection, ids)
+                documents[model] = self.load_documents(connection, model, ids)
             except (ConversionError, InvalidDocumentId):
                 # One of them is bad; its neighbours shall not suffer.
                 documents[model] = {}
                 for id_ in ids:
                     try:
-                        documents[model].update(loader.load(connection, [id_]))
+                        alone = self.load_documents(connection, model, [id_])
+                        documents[model].update(alone)
                     except (ConversionError, InvalidDocumentId) as error:
                         errors[DocumentRef(model, id_)] = str(error)
         return documents, errors
+
+    def load_documents(
+        self, connection: Connection, model: str, ids: Sequence[str]
+    ) -> dict[str, bytes]:
+        """The documents of one model that exist, by id.
+
+        :raises ConversionError: if one of them has a value that no document can hold.
+        :raises InvalidDocumentId: if an id cannot be one of the model.
+        """
+        return self.loader_of(model).load(connection, ids)
 
 
 class SQLClaim:

@@ -49,7 +49,7 @@ Documents = list[tuple[str, dict[str, Any]]]
 
 def run(setting: Setting) -> Result:
     """Measure."""
-    documents = make_documents(setting.size(50_000, 2000), setting.seed)
+    documents = make_documents(setting.size(30_000, 2000), setting.seed)
     with ExitStack() as stack:
         index = stack.enter_context(_new_index(setting))
         pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS))
@@ -67,7 +67,7 @@ def run(setting: Setting) -> Result:
             _helper(PARALLEL, index, documents, client, parallel_bulk, thread_count=3),
             _helper(STREAMING, index, documents, client, streaming_bulk),
         ]
-        samples = setting.measure(contenders, setting.plan())
+        samples = setting.measure(contenders, setting.plan(blocks=2))
     bytes_each = sum(len(line) for _, line in _encoded(documents)) / len(documents)
     title = f"writer: {len(documents):,} documents of {bytes_each:.0f} bytes"
     return Result(title, samples, READY, BARS, len(documents), "documents")

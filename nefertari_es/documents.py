@@ -210,8 +210,10 @@ class BaseDocument(DocumentReads, LazyDocument, dsl.Document, metaclass=Document
 
     @classmethod
     def _matches(cls, hit: Mapping[str, Any]) -> bool:
-        # Hits carry the name of the index behind the alias.
-        return str(hit.get("_index", "")).startswith(f"{cls._index._name}-")
+        # Hits carry the name of the index behind the alias: the alias and a number.
+        # What follows the alias of Movie may also be the one of MovieStar.
+        alias, _, number = str(hit.get("_index", "")).rpartition("-")
+        return alias == cls._index._name and number.isdigit()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

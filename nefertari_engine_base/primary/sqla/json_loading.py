@@ -14,7 +14,7 @@ https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,28 @@ _POSSIBLE: dict[Kind, Callable[[Any], bool]] = {
 }
 
 
+class UnreadableRows(ConversionError):
+    """SQL could not write some documents; the statement has not failed.
+
+    The Core loader can be asked for these documents in the same transaction: it loads
+    them, or tells which field is to blame. The others are what they always are, so
+    that the bytes of a document do not depend on its neighbours.
+
+    :attr ids: of the documents that are missing.
+    :attr documents: the others, by document id.
+    """
+
+    def __init__(
+        self, model: str, ids: Sequence[str], documents: Mapping[str, bytes]
+    ) -> None:
+        super().__init__(
+            f"The database cannot write {len(ids)} documents of {model}, first "
+            f"{ids[0]!r}: it holds a value that SQL has no form for."
+        )
+        self.ids = tuple(ids)
+        self.documents = documents
+
+
 @dataclass(frozen=True)
 class JSONStatement:
     """A statement that loads documents of one model; safe to share between threads.
@@ -79,20 +101,19 @@ class JSONStatement:
     def documents(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, bytes]:
         """Document by document id, from the rows that :attr:`sql` gave.
 
-        :raises ConversionError: if SQL could not write a value. The statement has
-            not failed: the Core loader can be asked for these documents, in the same
-            transaction, and either loads them or tells which field is to blame.
+        :raises UnreadableRows: for documents that SQL could not write; it carries
+            the others.
         """
         id_of_key = self._id_reader()
         loaded: dict[str, bytes] = {}
+        unreadable: list[str] = []
         for text, *key in rows:
-            id_ = id_of_key(key)
             if UNREADABLE in text:
-                raise ConversionError(
-                    f"The database cannot write the document {id_!r} of "
-                    f"{self.schema.name}: it holds a value that Python does not have."
-                )
-            loaded[id_] = text.encode()
+                unreadable.append(id_of_key(key))
+            else:
+                loaded[id_of_key(key)] = text.encode()
+        if unreadable:
+            raise UnreadableRows(self.schema.name, unreadable, loaded)
         return loaded
 
     def _id_reader(self) -> Callable[[Sequence[Any]], str]:

@@ -18,10 +18,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from zope.interface import implementer
 
-from nefertari_engine_base.exceptions import ConversionError
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
+    UnreadableRows,
     json_statement,
 )
 from nefertari_engine_base.primary.sqla.loading import Loader
@@ -44,12 +44,13 @@ from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
 _CLAIM = (
     f"SELECT {', '.join(column.name for column in ENTRY_COLUMNS)}, "
     "set_config('synchronous_commit', 'off', true) "
-    "FROM nefertari_outbox WHERE dead_at IS NULL AND {} FOR UPDATE SKIP LOCKED"
+    "FROM nefertari_outbox WHERE {} FOR UPDATE SKIP LOCKED"
 )
 _CLAIM_DUE = _CLAIM.format(
-    "due_at <= extract(epoch from clock_timestamp()) "
+    "dead_at IS NULL AND due_at <= extract(epoch from clock_timestamp()) "
     "ORDER BY due_at, id LIMIT %(limit)s"
 )
+# Nothing else may be asked of them: another index would then do, as a whole.
 _CLAIM_IDS = _CLAIM.format("id = ANY(%(ids)s)")
 _DRAW = "SELECT nextval('nefertari_version')"
 _ACKNOWLEDGE = "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s)"
@@ -63,11 +64,16 @@ _JUMP = text(
     "SELECT setval('nefertari_version', "
     "greatest(nextval('nefertari_version'), :above) + :jump)"
 )
-# A plan that was made while the outbox was empty scans it, and is kept for a million
-# entries. Everything that a delivery asks for, it asks for by a key.
-_BY_INDEX = text("SET enable_seqscan = off")
-# Planning the statement that writes documents takes longer than executing it.
-_PLANNED_ONCE = text("SET plan_cache_mode = force_generic_plan")
+# Statements are planned once: planning the one that writes documents takes longer than
+# executing it. A plan that was made while the outbox was empty is then kept for a
+# million entries, so it must not be a scan; but it may be one where a relation has no
+# index, which is why scans are not forbidden but only dear. None of them is long enough
+# to be worth compiling.
+# https://www.postgresql.org/docs/current/runtime-config-query.html
+_PLANNING = text(
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), "
+    "set_config('random_page_cost', '0.5', false), set_config('jit', 'off', false)"
+)
 _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
 _PREPARED = "nefertari_prepared"
 
@@ -112,9 +118,10 @@ class LockingOutbox(SQLOutbox):
             rows = fetch(connection, statement.sql, statement.parameters(ids))
             try:
                 return statement.documents(rows)
-            except ConversionError:
-                # Only Python can tell whether the value is readable after all.
-                pass
+            except UnreadableRows as error:
+                # Only Python can tell whether their values are readable after all.
+                others = super().load_documents(connection, model, error.ids)
+                return {**error.documents, **others}
         return super().load_documents(connection, model, ids)
 
     def _statement_of(self, loader: Loader) -> JSONStatement | None:
@@ -153,8 +160,7 @@ class LockingOutbox(SQLOutbox):
         assert dbapi_connection is not None
         self.engine.dialect.set_isolation_level(dbapi_connection, "READ COMMITTED")
         with connection.begin():
-            connection.execute(_BY_INDEX)
-            connection.execute(_PLANNED_ONCE)
+            connection.execute(_PLANNING)
         _jump(connection, 0)
         connection.info[_PREPARED] = True
         self.generation += 1

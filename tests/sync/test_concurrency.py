@@ -328,8 +328,10 @@ def pausing_at(app, place, pause):
         secondaries = app.engines.secondaries
         engine = secondaries["elasticsearch"]
         secondaries["elasticsearch"] = PausingSecondary(engine, pause)
-        yield
-        secondaries["elasticsearch"] = engine
+        try:
+            yield
+        finally:
+            secondaries["elasticsearch"] = engine
         return
 
     def pause_if_loading(connection, cursor, statement, *_):
@@ -338,8 +340,10 @@ def pausing_at(app, place, pause):
 
     listened = (outbox_of(app).engine, EVENTS[place], pause_if_loading)
     sa.event.listen(*listened)
-    yield
-    sa.event.remove(*listened)
+    try:
+        yield
+    finally:
+        sa.event.remove(*listened)
 
 
 EVENTS = {

@@ -45,9 +45,9 @@ class Setting:
     def plan(self, operations: int = 1, blocks: int = 1, warm_up: int = 1) -> Plan:
         """A plan of this scale; nine repetitions when it is full."""
         return Plan(
-            repetitions=self.size(9, 3),
-            operations=self.size(operations, min(operations, 3)),
-            blocks=blocks,
+            repetitions=self.size(9, 2),
+            operations=operations,
+            blocks=self.size(blocks),
             warm_up=self.size(warm_up, min(warm_up, 3)),
         )
 

@@ -136,8 +136,7 @@ def _translated(error: ApiError) -> EngineError:
 def missing_index(reason: str) -> SecondaryError:
     """The error that says how to create an index."""
     return SecondaryError(
-        f"{reason}. Create the indices with setup_database, or "
-        f"`nefertari-es setup`."
+        f"{reason}. Create the indices with setup_database, or `nefertari-es setup`."
     )
 
 

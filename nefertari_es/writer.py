@@ -63,6 +63,9 @@ _NOT_THE_DOCUMENT = frozenset(
     }
 )
 
+#: Below this many bytes a source may be that of an object without members.
+_SHORT = 64
+
 #: What an action line and the appended object add to a source, in bytes, about.
 _OVERHEAD = 200
 
@@ -234,8 +237,12 @@ def _delete_line(write: Write) -> bytes:
 
 def _index_lines(write: Write, source: bytes) -> bytes:
     """The action, and the source on one line with version and hash at its end."""
-    # In JSON a line feed can only stand between tokens, where a space does as well.
-    head = source.replace(b"\n", b" ").strip()[:-1].rstrip()
+    digest = content_hash(source).encode()
+    if b"\n" in source or not source.endswith(b"}"):
+        # In JSON a line feed can only stand between tokens, where a space does as well.
+        source = source.replace(b"\n", b" ").strip()
+    head = source[:-1]
+    is_empty = len(head) < _SHORT and head.strip() == b"{"
     return (
         b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n'
         b'%b%b"_sync":{"version":%d,"hash":"%b"}}\n'
@@ -243,9 +250,9 @@ def _index_lines(write: Write, source: bytes) -> bytes:
         orjson.dumps(write.id),
         write.version,
         head,
-        b"" if head == b"{" else b",",
+        b"" if is_empty else b",",
         write.version,
-        content_hash(source).encode(),
+        digest,
     )
 
 

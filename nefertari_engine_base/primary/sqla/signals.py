@@ -26,12 +26,14 @@ from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox, insert_entries
-from nefertari_engine_base.primary.sqla.tables import outbox as outbox_table
+from nefertari_engine_base.primary.sqla.references import stored_references
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.sync.transaction import TransactionLog
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
 _INFO = "nefertari_engine_base"
+#: How the names of the tables of delivery begin.
+_TABLES = "nefertari_"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +65,14 @@ class _Heard:
 
     :attr flushed: rows of the running flush, by the connection they were written on.
     :attr committed: the (nested) transaction that has just been committed.
+    :attr stored: references as they stand in the rows that the running flush changes.
     :attr going: the documents that show rows which the running flush deletes.
     """
 
     flushed: dict[Connection, list[_Found]] = field(default_factory=dict)
     logs: dict[IPublisher, TransactionLog] = field(default_factory=dict)
     committed: SessionTransaction | None = None
+    stored: dict[InstanceState[Any], Mapping[str, Any]] = field(default_factory=dict)
     going: dict[InstanceState[Any], Mapping[str, Sequence[str]]] = field(
         default_factory=dict
     )
@@ -192,6 +196,12 @@ def _references(source: Source, state: InstanceState[Any]) -> dict[str, Any]:
 
 
 def _previous(source: Source, state: InstanceState[Any]) -> dict[str, Any]:
+    """Old values of the references: those that the row had, where it was asked."""
+    session = state.session
+    stored = _heard(session).stored.pop(state, None) if session else None
+    if stored is not None:
+        values = state.dict
+        return {key: value for key, value in stored.items() if values.get(key) != value}
     previous = {}
     for key in source.references:
         if key in state.committed_state:
@@ -224,12 +234,21 @@ def _heard(session: Session) -> _Heard:
 
 
 def _before_flush(session: Session, context: Any, instances: Any) -> None:
-    """Load references that will be gone, or overwritten, once they are flushed."""
+    """Learn what nobody can tell any more once it is flushed."""
+    referring: dict[Source, list[InstanceState[Any]]] = {}
     for collection in (session.deleted, session.dirty):
         for instance in collection:
             source = _SOURCES.get(type(instance))
             if source is not None and source.references:
                 _load_references(source, instance)
+                referring.setdefault(source, []).append(inspect(instance))
+    for source, states in referring.items():
+        mapper: Mapper[Any] = inspect(source.model)
+        connection = session.connection(bind_arguments={"mapper": mapper})
+        names = sorted(source.references)
+        with _explained():
+            stored = stored_references(connection, mapper, names, states)
+        _heard(session).stored.update(stored)
     for instance in session.deleted:
         source = _SOURCES.get(type(instance))
         if source is not None and source.shown_in is not None:
@@ -251,9 +270,10 @@ def _load_references(source: Source, instance: Any) -> None:
 
 def _after_flush(session: Session, context: Any) -> None:
     heard: _Heard | None = session.info.get(_INFO)
-    if heard is None or not heard.flushed:
+    if heard is None:
         return
     flushed, heard.flushed = heard.flushed, {}
+    heard.stored, heard.going = {}, {}
     for connection, found in flushed.items():
         for publisher, changes in _by_publisher(found):
             log = heard.logs.get(publisher)
@@ -279,10 +299,10 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (OperationalError, ProgrammingError) as error:
-        if outbox_table.name in str(error.orig):
+        if _TABLES in str(error.orig):
             raise PrimaryError(
-                f"The database has no table {outbox_table.name}, in which changes are "
-                f"kept until they are indexed. Call setup_database(config), or "
+                f"The database lacks the tables {_TABLES}*, in which changes are kept "
+                f"until they are indexed. Call setup_database(config), or "
                 f"nefertari-es setup."
             ) from error
         raise
@@ -325,6 +345,7 @@ def _after_soft_rollback(session: Session, previous: SessionTransaction) -> None
     if heard is not None:
         heard.flushed = {}
         heard.going = {}
+        heard.stored = {}
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:

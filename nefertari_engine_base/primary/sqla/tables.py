@@ -95,6 +95,12 @@ version_counter = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+#: By how many versions those to come are moved ahead, durably, by every new connection
+#: to PostgreSQL and by every process on SQLite. Two kinds of versions may be above what
+#: the database remembers: those whose advance was not yet on the disk when the server
+#: crashed, and those of deletes, which the index forgets in time and does not tell.
+VERSION_JUMP = 2**20
+
 #: Key of the advisory lock under which tables are created and versions moved ahead;
 #: any constant that other programs are unlikely to use.
 ADVISORY_LOCK = 0x6E65666572746172

@@ -91,7 +91,8 @@ instants = st.datetimes(earliest, latest, timezones=zones)
 cents = st.decimals(-(10**10), 10**10, places=2, allow_nan=False)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | text
-    | st.floats(allow_nan=False, allow_infinity=False),
+    # JSONB writes larger ones as integers, which not every reader takes for exact.
+    | st.floats(-1e15, 1e15),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3)
     ),

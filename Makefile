@@ -5,6 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# The checkout itself has to be on the path, so that pserve finds examples/.
+define PUT_ON_PATH
+import pathlib, sysconfig
+path = pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth")
+path.write_text("$(CURDIR)")
+endef
+export PUT_ON_PATH
+
 .PHONY: test demo bench lint types docs format clean
 
 test: $(READY)
@@ -34,10 +42,9 @@ format: $(READY)
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	# In this mode the checkout itself is on the path, and examples/ with it.
-	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat \
-		--editable ".[sqla,postgresql,es,examples]" \
+	$(BIN)/python -m pip install --quiet --editable ".[sqla,postgresql,es,examples]" \
 		--group test --group lint --group docs
+	$(BIN)/python -c "$$PUT_ON_PATH"
 	touch $@
 
 clean:

@@ -42,12 +42,7 @@ def hydrated_page(engines: Engines, schema: ModelSchema, query: Query) -> Page[A
         start += len(more)
     if gone:
         _queue_repair(engines, schema, gone)
-    return replace_items(page, instances, page.total - len(gone))
-
-
-def replace_items(page: Page[Any], items: Sequence[Any], total: int) -> Page[Any]:
-    """The page with other items."""
-    return replace(page, items=items, total=total)
+    return replace(page, items=instances, total=page.total - len(gone))
 
 
 def _load(

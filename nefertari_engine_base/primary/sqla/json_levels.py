@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import RelationshipProperty, aliased, class_mapper
+from sqlalchemy.orm import RelationshipProperty, class_mapper
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -27,7 +27,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from nefertari_engine_base.primary.sqla.json_expressions import template_of
 from nefertari_engine_base.primary.sqla.json_templates import form, json_object
 from nefertari_engine_base.primary.sqla.keys import columns_of
-from nefertari_engine_base.primary.sqla.links import columns_to_owner
+from nefertari_engine_base.primary.sqla.links import columns_to_owner, joins_from_owner
 from nefertari_engine_base.primary.sqla.ordering import byte_order
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
 
@@ -291,19 +291,7 @@ def _joined(
     schema: ModelSchema, relationship: RelationshipProperty[Any]
 ) -> tuple[sa.Select[Any], list[Any]]:
     """As in the Core loader: the relation's own join, whatever its conditions are."""
-    if relationship.secondary is None or relationship.mapper.common_parent(
-        relationship.parent
-    ):
-        # The owner is the alias, since a relation orders by what it leads to.
-        owner: Any = aliased(schema.model)
-        joins: list[Any] = [(getattr(owner, relationship.key),)]
-    else:
-        # SQLAlchemy would make an alias of a table that one may order by.
-        owner = schema.model
-        joins = [
-            (relationship.secondary, relationship.primaryjoin),
-            (relationship.mapper.class_, relationship.secondaryjoin),
-        ]
+    owner, joins = joins_from_owner(schema.model, relationship)
     statement = sa.select().select_from(owner)
     for join in joins:
         statement = statement.join(*join)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+from sqlalchemy.orm import (
+    Mapper,
+    RelationshipDirection,
+    RelationshipProperty,
+    aliased,
+)
 from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.sql import operators
 
@@ -159,3 +164,21 @@ def _conjuncts(condition: Any) -> Iterator[Any]:
             yield from _conjuncts(part)
     else:
         yield condition
+
+
+def joins_from_owner(
+    model: type, relationship: RelationshipProperty[Any]
+) -> tuple[Any, list[tuple[Any, ...]]]:
+    """What to select the owners from, and the joins that lead to the related rows,
+    whatever the relation's conditions are."""
+    if relationship.secondary is None or relationship.mapper.common_parent(
+        relationship.parent
+    ):
+        # The owner is the alias, since a relation orders by what it leads to.
+        owner: Any = aliased(model)
+        return owner, [(getattr(owner, relationship.key),)]
+    # SQLAlchemy would make an alias of a table that one may order by.
+    return model, [
+        (relationship.secondary, relationship.primaryjoin),
+        (relationship.mapper.class_, relationship.secondaryjoin),
+    ]

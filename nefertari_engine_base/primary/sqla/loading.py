@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import DataError
-from sqlalchemy.orm import RelationshipProperty, aliased, class_mapper, object_session
+from sqlalchemy.orm import RelationshipProperty, class_mapper, object_session
 from sqlalchemy.orm.collections import collection_adapter
 
 from nefertari_engine_base.encoding import Kind, convert
@@ -32,7 +32,7 @@ from nefertari_engine_base.primary.sqla.keys import (
     key_getter,
     parse_ids,
 )
-from nefertari_engine_base.primary.sqla.links import columns_to_owner
+from nefertari_engine_base.primary.sqla.links import columns_to_owner, joins_from_owner
 from nefertari_engine_base.primary.sqla.ordering import byte_order
 from nefertari_engine_base.primary.sqla.types import have_equal_values
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
@@ -229,19 +229,7 @@ class _Embedded:
     def _by_join(
         self, schema: ModelSchema, relationship: RelationshipProperty[Any]
     ) -> tuple[Select[Any], list[Any]]:
-        if relationship.secondary is None or relationship.mapper.common_parent(
-            relationship.parent
-        ):
-            # The owner is the alias, since a relation orders by what it leads to.
-            owner: Any = aliased(schema.model)
-            joins: list[Any] = [(getattr(owner, relationship.key),)]
-        else:
-            # SQLAlchemy would make an alias of a table that one may order by.
-            owner = schema.model
-            joins = [
-                (relationship.secondary, relationship.primaryjoin),
-                (relationship.mapper.class_, relationship.secondaryjoin),
-            ]
+        owner, joins = joins_from_owner(schema.model, relationship)
         link = columns_of(owner, schema.primary_key)
         statement = select(*self._with_link(link)).select_from(owner)
         for join in joins:

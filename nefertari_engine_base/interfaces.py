@@ -225,6 +225,14 @@ class IOutbox(Interface):
         :param ids: only these entries.
         """
 
+    def claim_own(entries: Sequence[OutboxEntry]) -> AbstractContextManager[IClaim]:
+        """Claim entries without path that the caller has committed a moment ago.
+
+        Nobody is kept from claiming them as well: that would cost more than the
+        repeat, which is rare and harmless. None is acknowledged that was not visible
+        before the version was drawn.
+        """
+
     def draw_and_load(refs: Sequence[DocumentRef]) -> Snapshot:
         """As :meth:`IClaim.draw_and_load`, without a claim."""
 
@@ -303,7 +311,7 @@ class IPublisher(Interface):
         """Announce the changes of one statement in the transaction."""
 
     def committed(
-        changes: Sequence[Change], entries: Mapping[IOutbox, Sequence[int]]
+        changes: Sequence[Change], entries: Mapping[IOutbox, Sequence[OutboxEntry]]
     ) -> None:
         """The transaction is committed, with these entries. Never raises."""
 

@@ -29,7 +29,7 @@ from nefertari_engine_base.interfaces import (
 from nefertari_engine_base.settings import SyncMode
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.sync.delivery import deliver_inline
-from nefertari_engine_base.values import Change
+from nefertari_engine_base.values import Change, OutboxEntry
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
@@ -65,7 +65,9 @@ class Publisher:
             self._engines.registry.notify(event)
 
     def committed(
-        self, changes: Sequence[Change], entries: Mapping[IOutbox, Sequence[int]]
+        self,
+        changes: Sequence[Change],
+        entries: Mapping[IOutbox, Sequence[OutboxEntry]],
     ) -> None:
         """Announce the commit, and deliver its entries if this process does that.
 
@@ -77,8 +79,8 @@ class Publisher:
         except Exception as error:  # noqa: BLE001 - the commit has happened
             failures.handler(self._engines.registry).subscriber_failed(error, event)
         if self._engines.settings.sync is SyncMode.INLINE:
-            for outbox, ids in entries.items():
-                deliver_inline(self._engines, outbox, ids)
+            for outbox, written in entries.items():
+                deliver_inline(self._engines, outbox, written)
 
 
 class TouchDocuments:

@@ -55,18 +55,26 @@ def deliver(
     :raises SecondaryUnavailable: if the server could not be reached; the entries
         wait for the next delivery.
     """
-    report = DeliveryReport()
     with outbox.claim(limit, ids) as claim:
-        for secondary, batch in _resolve(engines, claim, limit, report).items():
-            load = partial(claim.draw_and_load, list(batch))
-            snapshot = engines.versions.drawn(outbox, load)
-            _write(engines, claim, secondary, batch, snapshot, report)
+        return _deliver_claimed(engines, outbox, claim, limit)
+
+
+def _deliver_claimed(
+    engines: Engines, outbox: IOutbox, claim: IClaim, limit: int
+) -> DeliveryReport:
+    report = DeliveryReport()
+    for secondary, batch in _resolve(engines, claim, limit, report).items():
+        load = partial(claim.draw_and_load, list(batch))
+        snapshot = engines.versions.drawn(outbox, load)
+        _write(engines, claim, secondary, batch, snapshot, report)
     if report.written:
         engines.pause.end()
     return report
 
 
-def deliver_inline(engines: Engines, outbox: IOutbox, ids: Sequence[int]) -> None:
+def deliver_inline(
+    engines: Engines, outbox: IOutbox, entries: Sequence[OutboxEntry]
+) -> None:
     """Deliver the entries of the transaction that was just committed.
 
     Never raises: the commit has happened, and the entries are safe in the outbox.
@@ -74,16 +82,26 @@ def deliver_inline(engines: Engines, outbox: IOutbox, ids: Sequence[int]) -> Non
     if engines.pause.active:
         return
     settings = engines.settings
-    size = min(settings.batch_size, settings.inline_limit)
+    size = settings.batch_size
+    chosen = entries[: settings.inline_limit]
+    named = [entry for entry in chosen if not entry.touch.path]
+    ids = [entry.id for entry in chosen if entry.touch.path]
     try:
-        for start in range(0, min(len(ids), settings.inline_limit), size):
-            report = deliver(engines, outbox, size, ids[start : start + size])
-            if report.deferred:
-                raise SecondaryUnavailable(f"{report.deferred} writes were put off.")
+        for start in range(0, len(named), size):
+            with outbox.claim_own(named[start : start + size]) as claim:
+                report = _deliver_claimed(engines, outbox, claim, size)
+            _all_taken(report)
+        for start in range(0, len(ids), size):
+            _all_taken(deliver(engines, outbox, size, ids[start : start + size]))
     except Exception as error:  # noqa: BLE001 - the entries stay; see docstring
         if isinstance(error, SecondaryUnavailable):
             engines.pause.begin(settings.pause_after_failure)
-        failures.handler(engines.registry).delivery_failed(error, len(ids))
+        failures.handler(engines.registry).delivery_failed(error, len(entries))
+
+
+def _all_taken(report: DeliveryReport) -> None:
+    if report.deferred:
+        raise SecondaryUnavailable(f"{report.deferred} writes were put off.")
 
 
 class Pause:

@@ -14,7 +14,7 @@ from typing import Any
 from zope.interface import implementer
 
 from nefertari_engine_base.interfaces import IOutbox, ITransactionLog
-from nefertari_engine_base.values import Change, Touch
+from nefertari_engine_base.values import Change, OutboxEntry, Touch
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class _Level:
 
     changes: list[Change] = field(default_factory=list)
     touches: set[Touch] = field(default_factory=set)
-    entries: list[tuple[IOutbox, Sequence[int]]] = field(default_factory=list)
+    entries: list[tuple[IOutbox, Sequence[OutboxEntry]]] = field(default_factory=list)
 
 
 @implementer(ITransactionLog)
@@ -39,12 +39,12 @@ class TransactionLog:
         """The changes that no savepoint has rolled back, in order."""
         return [change for level in self._levels for change in level.changes]
 
-    def entries(self) -> dict[IOutbox, list[int]]:
-        """Numbers of the entries that were written, by outbox."""
-        written: dict[IOutbox, list[int]] = {}
+    def entries(self) -> dict[IOutbox, list[OutboxEntry]]:
+        """The entries that were written, by outbox."""
+        written: dict[IOutbox, list[OutboxEntry]] = {}
         for level in self._levels:
-            for outbox, ids in level.entries:
-                written.setdefault(outbox, []).extend(ids)
+            for outbox, entries in level.entries:
+                written.setdefault(outbox, []).extend(entries)
         return written
 
     def record(self, changes: Iterable[Change]) -> None:
@@ -58,12 +58,13 @@ class TransactionLog:
                 self._pending[touch] = None
 
     def write(
-        self, outbox: IOutbox, insert: Callable[[Sequence[Touch]], Sequence[int]]
+        self,
+        outbox: IOutbox,
+        insert: Callable[[Sequence[Touch]], Sequence[OutboxEntry]],
     ) -> None:
         """Write the wanted entries.
 
-        :param insert: writes entries in the running transaction, and returns their
-            numbers.
+        :param insert: writes entries in the running transaction, and returns them.
         """
         if not self._pending:
             return

@@ -70,6 +70,15 @@ class UnreadableRows(ConversionError):
         self.documents = documents
 
 
+def array_literal(numbers: Iterable[int]) -> str:
+    """Integers as an array of PostgreSQL's.
+
+    For a list, psycopg looks for the narrowest type that holds every item, which takes
+    longer than the rest of a statement, and prepares another statement for each type.
+    """
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
 @dataclass(frozen=True)
 class JSONStatement:
     """A statement that loads documents of one model; safe to share between threads.
@@ -96,7 +105,10 @@ class JSONStatement:
             is_possible = _POSSIBLE.get(part.kind)
             if is_possible is not None and not all(map(is_possible, values)):
                 self._raise_for_culprit(ids)
-        return {f"key_{number}": column for number, column in enumerate(columns)}
+        return {
+            f"key_{number}": array_literal(values) if part.kind in INTEGERS else values
+            for number, (part, values) in enumerate(zip(parts, columns, strict=True))
+        }
 
     def documents(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, bytes]:
         """Document by document id, from the rows that :attr:`sql` gave.

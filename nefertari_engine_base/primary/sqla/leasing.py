@@ -56,6 +56,7 @@ _MARK = (
 )
 _CLAIM_DUE = _MARK.where(outbox.c.id.in_(_DUE))
 _CLAIM_IDS = _MARK.where(*_FREE, outbox.c.id.in_(bindparam("ids", expanding=True)))
+_SEE = select(outbox.c.id).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
 _ACKNOWLEDGE = DELETE.where(outbox.c.claimed_by == bindparam("name"))
 _RELEASE = (
     update(outbox)
@@ -101,6 +102,15 @@ class LeasingOutbox(SQLOutbox):
                 if entries:
                     claim.release()
 
+    @contextmanager
+    def claim_own(self, entries: Sequence[OutboxEntry]) -> Iterator[IClaim]:
+        """See :meth:`IOutbox.claim_own`."""
+        with self.translated_errors():
+            with self.engine.connect() as connection:
+                ids = [entry.id for entry in entries]
+                seen = set(connection.execute(_SEE, {"ids": ids}).scalars())
+            yield OwnClaim(self, [entry for entry in entries if entry.id in seen])
+
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
         with self.translated_errors():
@@ -118,7 +128,31 @@ class LeasingOutbox(SQLOutbox):
 
 
 @implementer(IClaim)
-class LeasingClaim(SQLClaim):
+class OwnClaim(SQLClaim):
+    """Entries that this process has just committed; see :meth:`IOutbox.claim_own`."""
+
+    def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
+        """Entries with a path are claimed by :meth:`LeasingOutbox.claim`."""
+        raise NotImplementedError
+
+    def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
+        """See :meth:`IClaim.draw_and_load`."""
+        return self.source.draw_and_load(refs)
+
+    def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
+        """See :meth:`IClaim.acknowledge`."""
+        if entries:
+            with self.source.engine.begin() as connection:
+                connection.execute(DELETE, {"ids": [entry.id for entry in entries]})
+
+    def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
+        """See :meth:`IClaim.refuse`."""
+        with self.source.engine.begin() as connection:
+            self.refuse_in(connection, entry, reason, delay)
+
+
+@implementer(IClaim)
+class LeasingClaim(OwnClaim):
     """Entries that carry this claim's name."""
 
     def __init__(
@@ -136,10 +170,6 @@ class LeasingClaim(SQLClaim):
                 connection.execute(_KEEP, {"ids": ids, "name": self._name})
             return entries
 
-    def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
-        """See :meth:`IClaim.draw_and_load`."""
-        return self.source.draw_and_load(refs)
-
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
         if entries:
@@ -148,11 +178,6 @@ class LeasingClaim(SQLClaim):
                     _ACKNOWLEDGE,
                     {"ids": [entry.id for entry in entries], "name": self._name},
                 )
-
-    def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
-        """See :meth:`IClaim.refuse`."""
-        with self.source.engine.begin() as connection:
-            self.refuse_in(connection, entry, reason, delay)
 
     def release(self) -> None:
         """Give back what was not acknowledged."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
@@ -22,6 +22,7 @@ from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
     UnreadableRows,
+    array_literal,
     json_statement,
 )
 from nefertari_engine_base.primary.sqla.loading import Loader
@@ -31,6 +32,7 @@ from nefertari_engine_base.primary.sqla.outbox import (
     SQLClaim,
     SQLOutbox,
     entry_of,
+    own_engine,
 )
 from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, VERSION_JUMP
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
@@ -51,9 +53,25 @@ _CLAIM_DUE = _CLAIM.format(
     "ORDER BY due_at, id LIMIT %(limit)s"
 )
 # Said like this, no plan takes the whole index of the living entries for the few.
-_CLAIM_IDS = _CLAIM.format("id = ANY(%(ids)s) AND coalesce(dead_at, 0) = 0")
+_CLAIM_IDS = _CLAIM.format("id = ANY(%(ids)s::bigint[]) AND coalesce(dead_at, 0) = 0")
 _DRAW = "SELECT nextval('nefertari_version')"
-_ACKNOWLEDGE = "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s)"
+_ACKNOWLEDGE = "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[])"
+# A statement sees what was committed before it began, and draws after that: one round
+# trip makes sure that the entries are visible, and then draws.
+_SEE_AND_DRAW = (
+    "SELECT nextval('nefertari_version'), "
+    "ARRAY(SELECT id FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]))"
+)
+# Who has locked an entry will acknowledge it: waiting for a delivery that waits for a
+# search server would hold up the request whose commit this was.
+_ACKNOWLEDGE_OWN = (
+    "WITH own AS MATERIALIZED ("
+    "SELECT id, set_config('synchronous_commit', 'off', true) AS unsafe "
+    "FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED) "
+    "DELETE FROM nefertari_outbox USING own "
+    "WHERE nefertari_outbox.id = own.id AND own.unsafe = 'off'"
+)
+_LOCK_ONE = "SELECT id FROM nefertari_outbox WHERE id = %(id)s FOR UPDATE SKIP LOCKED"
 
 _JUMP = text(
     "SELECT setval('nefertari_version', "
@@ -65,12 +83,16 @@ _JUMP = text(
 # index, which is why scans are not forbidden but only dear. None of them is long enough
 # to be worth compiling.
 # https://www.postgresql.org/docs/current/runtime-config-query.html
-_PLANNING = text(
+_SESSION = text(
     "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), "
-    "set_config('random_page_cost', '0.5', false), set_config('jit', 'off', false)"
+    "set_config('random_page_cost', '0.5', false), set_config('jit', 'off', false), "
+    # For statements without a transaction, which the driver says no level for.
+    "set_config('default_transaction_isolation', 'read committed', false)"
 )
 _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
 _PREPARED = "nefertari_prepared"
+
+_Level = Literal["READ COMMITTED", "AUTOCOMMIT"]
 
 
 class LockingOutbox(SQLOutbox):
@@ -78,6 +100,9 @@ class LockingOutbox(SQLOutbox):
 
     def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
         super().__init__(engine, loader_of)
+        # Connections on which each statement is a transaction: three round trips to
+        # deliver what was just committed instead of six.
+        self.autocommit_engine = own_engine(engine)
         self._statements: WeakKeyDictionary[Loader, JSONStatement | None] = (
             WeakKeyDictionary()
         )
@@ -85,16 +110,27 @@ class LockingOutbox(SQLOutbox):
     @contextmanager
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim`."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if ids is None:
                 rows = fetch(connection, _CLAIM_DUE, {"limit": limit})
             else:
-                rows = fetch(connection, _CLAIM_IDS, {"ids": list(ids[:limit])})
+                rows = fetch(
+                    connection, _CLAIM_IDS, {"ids": array_literal(ids[:limit])}
+                )
             yield LockingClaim(self, [entry_of(row[:-1]) for row in rows], connection)
+
+    @contextmanager
+    def claim_own(self, entries: Sequence[OutboxEntry]) -> Iterator[IClaim]:
+        """See :meth:`IOutbox.claim_own`."""
+        with (
+            self.translated_errors(),
+            self._connect(self.autocommit_engine, "AUTOCOMMIT") as connection,
+        ):
+            yield OwnClaim(self, entries, connection)
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return self.draw_and_load_in(connection, refs)
 
     def draw_and_load_in(
@@ -127,36 +163,44 @@ class LockingOutbox(SQLOutbox):
 
     def advance_version(self, above: int) -> None:
         """See :meth:`IOutbox.advance_version`."""
-        with self.translated_errors(), self._connect() as connection:
+        with self.translated_errors(), self._connect(self.engine) as connection:
             _jump(connection, above)
 
+    def close(self) -> None:
+        """See :meth:`SQLOutbox.close`."""
+        super().close()
+        self.autocommit_engine.dispose()
+
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction at READ COMMITTED on a connection of deliveries."""
         with (
             self.translated_errors(),
-            self._connect() as connection,
+            self._connect(self.engine) as connection,
             connection.begin(),
         ):
             yield connection
 
-    def _connect(self) -> Connection:
-        connection = self.engine.connect()
+    def _connect(self, engine: Engine, level: _Level = "READ COMMITTED") -> Connection:
+        connection = engine.connect()
         if _PREPARED not in connection.info:
             try:
-                self._prepare(connection)
+                self._prepare(connection, level)
             except BaseException:
                 connection.close()
                 raise
         return connection
 
-    def _prepare(self, connection: Connection) -> None:
-        # Whatever the application's default is: every step needs its own snapshot.
+    def _prepare(self, connection: Connection, level: _Level) -> None:
         dbapi_connection = connection.connection.dbapi_connection
         assert dbapi_connection is not None
-        self.engine.dialect.set_isolation_level(dbapi_connection, "READ COMMITTED")
+        dialect = self.engine.dialect
+        # Whatever the application's default is: every step needs its own snapshot.
+        dialect.set_isolation_level(dbapi_connection, "READ COMMITTED")
         with connection.begin():
-            connection.execute(_PLANNING)
+            connection.execute(_SESSION)
         _jump(connection, 0)
+        dialect.set_isolation_level(dbapi_connection, level)
         connection.info[_PREPARED] = True
         self.generation += 1
 
@@ -169,6 +213,14 @@ def fetch(
     try:
         cursor.execute(statement, parameters)
         return cursor.fetchall()
+    finally:
+        cursor.close()
+
+
+def _execute(connection: Connection, statement: str, ids: Sequence[int]) -> None:
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement, {"ids": array_literal(ids)})
     finally:
         cursor.close()
 
@@ -206,10 +258,56 @@ class LockingClaim(SQLClaim):
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
         if entries:
-            cursor = self._connection.connection.cursor()
-            cursor.execute(_ACKNOWLEDGE, {"ids": [entry.id for entry in entries]})
-            cursor.close()
+            ids = [entry.id for entry in entries]
+            _execute(self._connection, _ACKNOWLEDGE, ids)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`."""
         self.refuse_in(self._connection, entry, reason, delay)
+
+
+@implementer(IClaim)
+class OwnClaim(SQLClaim):
+    """Entries that this process has just committed; see :meth:`IOutbox.claim_own`.
+
+    :param connection: on which each statement is a transaction of its own.
+    """
+
+    source: LockingOutbox
+
+    def __init__(
+        self,
+        source: LockingOutbox,
+        entries: Sequence[OutboxEntry],
+        connection: Connection,
+    ) -> None:
+        super().__init__(source, entries)
+        self._connection = connection
+        self._seen: frozenset[int] = frozenset()
+
+    def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
+        """Entries with a path are claimed by :meth:`LockingOutbox.claim`."""
+        raise NotImplementedError
+
+    def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
+        """See :meth:`IClaim.draw_and_load`."""
+        ids = [entry.id for entry in self.entries]
+        version, seen = fetch(
+            self._connection, _SEE_AND_DRAW, {"ids": array_literal(ids)}
+        )[0]
+        # A session that takes part in an outer transaction says that it has committed
+        # when its entries are still invisible; so they stay.
+        self._seen = frozenset(seen)
+        return Snapshot(version, *self.source.load(self._connection, refs))
+
+    def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
+        """See :meth:`IClaim.acknowledge`."""
+        ids = [entry.id for entry in entries if entry.id in self._seen]
+        if ids:
+            _execute(self._connection, _ACKNOWLEDGE_OWN, ids)
+
+    def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
+        """See :meth:`IClaim.refuse`; left to whoever has locked the entry."""
+        with self.source.transaction() as connection:
+            if fetch(connection, _LOCK_ONE, {"id": entry.id}):
+                self.refuse_in(connection, entry, reason, delay)

@@ -40,7 +40,8 @@ ENTRY_COLUMNS = (
     outbox.c.attempts,
 )
 
-INSERT = insert(outbox).returning(outbox.c.id)
+INSERT = insert(outbox).returning(*ENTRY_COLUMNS)
+_INSERT_ONE = insert(outbox).returning(outbox.c.id)
 DELETE = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
 REFUSE = (
     update(outbox)
@@ -88,12 +89,14 @@ def rows_of(touches: Iterable[Touch]) -> list[dict[str, Any]]:
     ]
 
 
-def insert_entries(connection: Connection, touches: Sequence[Touch]) -> list[int]:
-    """Insert entries in the connection's transaction; their numbers."""
+def insert_entries(
+    connection: Connection, touches: Sequence[Touch]
+) -> list[OutboxEntry]:
+    """Insert entries in the connection's transaction."""
     rows = rows_of(touches)
     if len(rows) == 1:
-        return [_insert_one(connection, rows[0])]
-    return list(connection.execute(INSERT, rows).scalars())
+        return [OutboxEntry(_insert_one(connection, rows[0]), touches[0])]
+    return list(map(entry_of, connection.execute(INSERT, rows)))
 
 
 def _insert_one(connection: Connection, row: Mapping[str, Any]) -> int:
@@ -121,8 +124,8 @@ def _insert_one(connection: Connection, row: Mapping[str, Any]) -> int:
 
 @cache
 def _insert_text(dialect: Dialect) -> tuple[str, tuple[str, ...]]:
-    """:data:`INSERT` of one row, and the order of its values if they are positional."""
-    compiled = INSERT.compile(
+    """The insert of one row, and the order of its values if they are positional."""
+    compiled = _INSERT_ONE.compile(
         dialect=dialect, column_keys=["secondary", "model", "path", "key"]
     )
     return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
@@ -140,7 +143,7 @@ class SQLOutbox(ABC):
 
     def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
         self.application_engine = engine
-        self.engine = _own_engine(engine)
+        self.engine = own_engine(engine)
         self.loader_of = loader_of
 
     @abstractmethod
@@ -148,6 +151,12 @@ class SQLOutbox(ABC):
         self, limit: int, ids: Sequence[int] | None = None
     ) -> AbstractContextManager[IClaim]:
         """See :meth:`IOutbox.claim`."""
+
+    @abstractmethod
+    def claim_own(
+        self, entries: Sequence[OutboxEntry]
+    ) -> AbstractContextManager[IClaim]:
+        """See :meth:`IOutbox.claim_own`."""
 
     @abstractmethod
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
@@ -255,13 +264,7 @@ class SQLClaim:
         if not ids:
             return []
         touches = [Touch(touch.secondary, touch.model, id_) for id_ in ids]
-        numbers = insert_entries(connection, touches)
-        # The numbers need not come in the order of the rows; which entry has which
-        # does not matter, since all of them are alike but for their document.
-        return [
-            OutboxEntry(number, named)
-            for number, named in zip(numbers, touches, strict=True)
-        ]
+        return insert_entries(connection, touches)
 
     def refuse_in(
         self,
@@ -278,8 +281,9 @@ class SQLClaim:
             connection.execute(REFUSE, {**values, "delay": delay})
 
 
-def _own_engine(engine: Engine) -> Engine:
-    if isinstance(engine.pool, StaticPool) or _in_memory(engine):
+def own_engine(engine: Engine) -> Engine:
+    """An engine like the application's, with a pool of its own."""
+    if _is_in_memory(engine):
         # A second pool would be a second, empty database.
         return engine
     # The pool is made anew from the application's, creator and connect arguments
@@ -287,7 +291,8 @@ def _own_engine(engine: Engine) -> Engine:
     return Engine(engine.pool.recreate(), engine.dialect, engine.url)
 
 
-def _in_memory(engine: Engine) -> bool:
-    return engine.dialect.name == "sqlite" and engine.url.database in (
-        None, "", ":memory:",
-    )  # fmt: skip
+def _is_in_memory(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite" and (
+        isinstance(engine.pool, StaticPool)
+        or engine.url.database in (None, "", ":memory:")
+    )

@@ -20,7 +20,7 @@ from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 from nefertari_engine_base.exceptions import PrimaryError
@@ -54,6 +54,23 @@ class Source:
     shown_in: Callable[[Connection, str], Mapping[str, Sequence[str]]] | None
     publisher: IPublisher
     outbox_for: Callable[[Engine], SQLOutbox]
+    name: str = field(init=False)
+    key: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        mapper: Mapper[Any] = inspect(self.model)
+        key = [mapper.get_property_by_column(part).key for part in mapper.primary_key]
+        object.__setattr__(self, "name", self.model.__name__)
+        object.__setattr__(self, "key", tuple(key))
+
+    def current_id(self, state: InstanceState[Any]) -> str:
+        """The document id of an instance as it has just been flushed."""
+        values = state.dict
+        try:
+            key: Sequence[Any] = [values[name] for name in self.key]
+        except KeyError:  # expired: the database has changed it
+            key = state.mapper.primary_key_from_instance(state.obj())
+        return self.schema.document_id(key)
 
 
 _Found = tuple[Source, Change, Any]
@@ -114,11 +131,15 @@ def _keep_old_value(*arguments: Any) -> None:
 
 def _after_insert(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
     if (source := _SOURCES.get(type(target))) is not None:
-        state = inspect(target)
-        ref = DocumentRef(source.model.__name__, _current_id(source, mapper, target))
-        # What was never set, and is not for the database to set, was inserted as NULL.
-        unset = dict.fromkeys(source.references - state.expired_attributes)
-        references = {**unset, **_references(source, state)}
+        state = instance_state(target)
+        ref = DocumentRef(source.name, source.current_id(state))
+        references: dict[str, Any] = {}
+        if source.references:
+            # What was never set, and is not for the database to set, is NULL.
+            references.update(
+                dict.fromkeys(source.references - state.expired_attributes)
+            )
+            references.update(_references(source, state))
         change = Change(ref, Action.CREATED, references=references)
         _hear(state, connection, source, change, target)
 
@@ -126,13 +147,13 @@ def _after_insert(mapper: Mapper[Any], connection: Connection, target: Any) -> N
 def _after_update(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
     if (source := _SOURCES.get(type(target))) is None:
         return
-    state = inspect(target)
+    state = instance_state(target)
     fields = _changed(state)
     if not fields:
         return
     fields |= source.derived
-    name = source.model.__name__
-    current_id = _current_id(source, mapper, target)
+    name = source.name
+    current_id = source.current_id(state)
     references = _references(source, state)
     previous = _previous(source, state)
     old_id = source.schema.document_id(state.identity or ())
@@ -153,10 +174,10 @@ def _after_update(mapper: Mapper[Any], connection: Connection, target: Any) -> N
 
 def _after_delete(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
     if (source := _SOURCES.get(type(target))) is not None:
-        state = inspect(target)
+        state = instance_state(target)
         id_ = source.schema.document_id(state.identity or ())
         change = Change(
-            DocumentRef(source.model.__name__, id_),
+            DocumentRef(source.name, id_),
             Action.DELETED,
             references=_references(source, state),
             previous=_previous(source, state),
@@ -172,10 +193,6 @@ _MAPPER_LISTENERS: dict[str, Callable[..., None]] = {
     "after_update": _after_update,
     "after_delete": _after_delete,
 }
-
-
-def _current_id(source: Source, mapper: Mapper[Any], target: Any) -> str:
-    return source.schema.document_id(mapper.primary_key_from_instance(target))
 
 
 def _changed(state: InstanceState[Any]) -> frozenset[str]:

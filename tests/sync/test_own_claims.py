@@ -1,0 +1,106 @@
+"""What inline delivery claims without a lock: the entries of its own transaction."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nefertari_engine_base.values import OutboxEntry, Touch
+from tests.application import assert_index_equals_rows
+from tests.sync.models import Movie
+
+
+def outbox_of(app):
+    (outbox,) = app.engines.outboxes()
+    return outbox
+
+
+def test_entries_of_an_outer_transaction_stay_until_they_are_visible(app):
+    with app.database.connect() as connection, connection.begin():
+        with Session(connection) as session:
+            session.add(Movie(id=1, title="not committed yet"))
+            session.commit()
+        assert app.documents(Movie) == {}
+    assert app.entries() == [("Movie", "", "1")]
+    app.drain()
+    assert_index_equals_rows(app, [Movie])
+
+
+def test_an_outer_transaction_that_is_rolled_back_leaves_nothing(app):
+    with app.database.connect() as connection, connection.begin() as outer:
+        with Session(connection) as session:
+            session.add(Movie(id=1, title="never"))
+            session.commit()
+        outer.rollback()
+    app.drain()
+    assert app.documents(Movie) == {}
+    assert app.entries() == []
+
+
+def test_a_commit_does_not_wait_for_a_worker_that_has_claimed_its_entry(worker_app):
+    app, outbox = worker_app, outbox_of(worker_app)
+    app.save(Movie(id=1, title="claimed"))
+    (entry,) = entries_of(outbox)
+    with outbox.claim(10) as worker:
+        assert [claimed.id for claimed in worker.entries] == [entry.id]
+        with outbox.claim_own([entry]) as own:
+            snapshot = own.draw_and_load([])
+            own.acknowledge([entry])
+        later = worker.draw_and_load([])
+        assert later.version > snapshot.version
+        worker.acknowledge(worker.entries)
+    assert app.entries() == []
+
+
+def test_an_entry_that_was_not_visible_when_the_version_was_drawn_is_kept(app):
+    outbox = outbox_of(app)
+    with app.database.connect() as connection:
+        transaction = connection.begin()
+        with Session(connection) as session:
+            session.add(Movie(id=1, title="first"))
+            session.flush()
+            number = session.scalar(sa.text("SELECT max(id) FROM nefertari_outbox"))
+            key = sa.text("SELECT secondary, model, key FROM nefertari_outbox")
+            entry = made_of(number, *session.execute(key).one())
+            if app.database.dialect.name == "sqlite":
+                with outbox.claim_own([entry]) as claim:
+                    assert claim.entries == []
+                session.commit()
+                transaction.commit()
+                return
+            with outbox.claim_own([entry]) as claim:
+                claim.draw_and_load([])
+                session.commit()
+                transaction.commit()
+                claim.acknowledge([entry])
+    assert app.entries() == [("Movie", "", "1")]
+
+
+def test_a_document_that_the_index_refuses_counts_against_its_entry(worker_app):
+    app, outbox = worker_app, outbox_of(worker_app)
+    app.save(Movie(id=1, title="refused"))
+    (entry,) = entries_of(outbox)
+    with outbox.claim_own([entry]) as own:
+        own.refuse(entry, "for a reason", None)
+    with app.database.connect() as connection:
+        row = connection.execute(sa.text("SELECT * FROM nefertari_outbox")).one()
+    assert row.attempts == 1
+    assert row.reason == "for a reason"
+    assert row.dead_at is not None
+
+
+@pytest.mark.parametrize("changes", [1, 2, 700])
+def test_all_entries_of_a_commit_are_delivered_with_it(app, changes):
+    app.save(*(Movie(id=number, title=f"Film {number}") for number in range(changes)))
+    assert app.entries() == []
+    assert_index_equals_rows(app, [Movie])
+
+
+def entries_of(outbox):
+    with outbox.claim(10) as claim:
+        return list(claim.entries)
+
+
+def made_of(number, secondary, model, key):
+    return OutboxEntry(number, Touch(secondary, model, key))

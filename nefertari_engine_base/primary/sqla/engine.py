@@ -30,6 +30,7 @@ from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.session import Sessions
+from nefertari_engine_base.primary.sqla.sources import Source
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.values import Capability, Page, Query
 
@@ -112,7 +113,7 @@ class SQLAlchemyEngine:
                 described = self._schema_of(model)
                 bases = tuple(base.__name__ for base in model.__mro__[1:])
                 signals.listen(
-                    signals.Source(
+                    Source(
                         model=model,
                         schema=described,
                         references=graph.references(model.__name__, bases),

@@ -1,0 +1,197 @@
+"""What a session has changed, from the change to the end of its transaction.
+
+Changes are announced when they have been flushed or executed, and their entries are
+written with them; a savepoint that is rolled back takes both back. Listeners stand on
+:class:`sqlalchemy.orm.Session` itself, so every session counts: one of pyramid_tm's,
+one of a script that calls ``commit()``, a scoped one.
+https://docs.sqlalchemy.org/en/20/orm/session_events.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.orm import InstanceState, Session, SessionTransaction
+
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.interfaces import IPublisher
+from nefertari_engine_base.primary.sqla.outbox import insert_entries
+from nefertari_engine_base.primary.sqla.sources import Source
+from nefertari_engine_base.sync.transaction import TransactionLog
+from nefertari_engine_base.values import Action, Change
+
+_INFO = "nefertari_engine_base"
+#: How the names of the tables of delivery begin.
+_TABLES = "nefertari_"
+
+#: A change, and the instance it happened to, if there is one.
+Found = tuple[Source, Change, Any]
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was heard in a session, and not yet dealt with.
+
+    :attr flushed: rows of the running flush, by the connection they were written on.
+    :attr committed: the (nested) transaction that has just been committed.
+    :attr stored: references as they stand in the rows that the running flush changes.
+    :attr going: the documents that show rows which the running flush deletes.
+    """
+
+    flushed: dict[Connection, list[Found]] = field(default_factory=dict)
+    logs: dict[IPublisher, TransactionLog] = field(default_factory=dict)
+    committed: SessionTransaction | None = None
+    stored: dict[InstanceState[Any], Mapping[str, Any]] = field(default_factory=dict)
+    going: dict[InstanceState[Any], Mapping[str, Sequence[str]]] = field(
+        default_factory=dict
+    )
+
+
+def heard_of(session: Session) -> Heard:
+    """What was heard in a session, which begins to be remembered."""
+    heard: Heard = session.info.setdefault(_INFO, None) or Heard()
+    session.info[_INFO] = heard
+    return heard
+
+
+def known_of(session: Session) -> Heard | None:
+    """As :func:`heard_of`; ``None`` if nothing was heard."""
+    known: Heard | None = session.info.get(_INFO)
+    return known
+
+
+def announce(session: Session, connection: Connection, found: Sequence[Found]) -> None:
+    """Announce changes in the session's transaction, and write their entries.
+
+    Changes with an instance get an event each, the others one for each model and
+    action.
+
+    :raises PrimaryError: if the database lacks the outbox.
+    """
+    heard = heard_of(session)
+    for publisher, changes in _by_publisher(found):
+        log = heard.logs.get(publisher)
+        if log is None:
+            log = heard.logs[publisher] = _new_log(session)
+        log.record(change for _, change, _ in changes)
+        try:
+            _publish(publisher, log, changes)
+        except BaseException:
+            log.forget_wanted()
+            raise
+        outbox = changes[0][0].outbox_for(connection.engine)
+        with explained():
+            log.write(outbox, partial(insert_entries, connection))
+
+
+def _publish(
+    publisher: IPublisher, log: TransactionLog, changes: Sequence[Found]
+) -> None:
+    single = [
+        (change, source.model, row)
+        for source, change, row in changes
+        if row is not None
+    ]
+    if single:
+        publisher.publish(log, single)
+    if len(single) < len(changes):
+        groups: dict[tuple[type, Action], list[Change]] = {}
+        for source, change, row in changes:
+            if row is None:
+                groups.setdefault((source.model, change.action), []).append(change)
+        for (model, _), group in groups.items():
+            publisher.publish_many(log, model, group)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A missing outbox, which a new application may well have, explained."""
+    try:
+        yield
+    except (OperationalError, ProgrammingError) as error:
+        if _TABLES in str(error.orig):
+            raise PrimaryError(
+                f"The database lacks the tables {_TABLES}*, in which changes are kept "
+                f"until they are indexed. Call setup_database(config), or "
+                f"nefertari-es setup."
+            ) from error
+        raise
+
+
+def _by_publisher(
+    found: Sequence[Found],
+) -> Iterator[tuple[IPublisher, Sequence[Found]]]:
+    groups: dict[IPublisher, list[Found]] = {}
+    for item in found:
+        groups.setdefault(item[0].publisher, []).append(item)
+    yield from groups.items()
+
+
+def _new_log(session: Session) -> TransactionLog:
+    log = TransactionLog()
+    transaction = session.get_nested_transaction() or session.get_transaction()
+    while transaction is not None:
+        if transaction.nested:
+            log.begin_savepoint()
+        transaction = transaction.parent
+    return log
+
+
+def _after_transaction_create(
+    session: Session, transaction: SessionTransaction
+) -> None:
+    heard = known_of(session)
+    if heard is not None and transaction.nested:
+        for log in heard.logs.values():
+            log.begin_savepoint()
+
+
+def _after_commit(session: Session) -> None:
+    heard = known_of(session)
+    if heard is not None:
+        heard.committed = session.get_nested_transaction() or session.get_transaction()
+
+
+def _after_soft_rollback(session: Session, previous: SessionTransaction) -> None:
+    heard = known_of(session)
+    if heard is not None:
+        heard.flushed = {}
+        heard.going = {}
+        heard.stored = {}
+
+
+def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
+    heard = known_of(session)
+    if heard is None:
+        return
+    committed = heard.committed is transaction
+    if transaction.nested:
+        for log in heard.logs.values():
+            if committed:
+                log.release_savepoint()
+            else:
+                log.rollback_savepoint()
+    elif transaction.parent is None:
+        # The session is free for others from here on, and so is this state.
+        del session.info[_INFO]
+        if committed:
+            for publisher, log in heard.logs.items():
+                publisher.committed(log.changes, log.entries())
+
+
+_LISTENERS: dict[str, Callable[..., None]] = {
+    "after_transaction_create": _after_transaction_create,
+    "after_commit": _after_commit,
+    "after_soft_rollback": _after_soft_rollback,
+    "after_transaction_end": _after_transaction_end,
+}
+
+for _name, _listener in _LISTENERS.items():
+    event.listen(Session, _name, _listener)

@@ -6,7 +6,7 @@
 * directives ``config.add_secondary``, ``config.add_primary_engine``,
   ``config.add_secondary_engine``,
 * the subscriber predicate ``for_models``,
-* ``request.engines``,
+* ``request.engines`` and ``request.sync_status``,
 * an exception view that answers errors of the family with their HTTP status.
 """
 
@@ -22,6 +22,7 @@ from nefertari_engine_base.config import (
     engines_of_request,
     secondary,
     setup_database,
+    sync_status_of_request,
 )
 from nefertari_engine_base.engines import Engines, engines_of
 from nefertari_engine_base.events import (
@@ -72,6 +73,7 @@ def includeme(config: Configurator) -> None:
     config.add_subscriber_predicate("for_models", ForModels)
     config.add_subscriber(TouchDocuments(engines), IInTransaction)
     config.add_request_method(engines_of_request, "engines", reify=True)
+    config.add_request_method(sync_status_of_request, "sync_status", reify=True)
     config.add_exception_view(engine_error_view, context=EngineError)
 
     for engine in settings.engines:

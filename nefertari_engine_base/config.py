@@ -15,6 +15,8 @@ from nefertari_engine_base.engines import Engines, engines_of
 from nefertari_engine_base.exceptions import EngineError
 from nefertari_engine_base.interfaces import IPrimaryEngine, ISecondaryEngine
 from nefertari_engine_base.schema import Nested, SecondaryOptions
+from nefertari_engine_base.sync.status import sync_status
+from nefertari_engine_base.values import SyncStatus
 
 M = TypeVar("M", bound=type)
 
@@ -133,6 +135,11 @@ def setup_database(config: Configurator) -> None:
 def engines_of_request(request: Request) -> Engines:
     """Request property ``engines``: the engines of the application."""
     return engines_of(request.registry)
+
+
+def sync_status_of_request(request: Request) -> SyncStatus:
+    """Request property ``sync_status``: what waits to be indexed, asked once."""
+    return sync_status(engines_of(request.registry))
 
 
 def engine_error_view(error: EngineError, request: Request) -> Response:

@@ -23,7 +23,7 @@ from nefertari_engine_base.interfaces import (
     ISecondaryEngine,
 )
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
-from nefertari_engine_base.settings import EngineSettings
+from nefertari_engine_base.settings import EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
 from nefertari_engine_base.sync.delivery import Pause, VersionCheck
 from nefertari_engine_base.sync.related import DependencyGraph
@@ -102,6 +102,8 @@ class Engines:
         self._bases.clear()
         for primary in self.primaries.values():
             primary.listen(Publisher(self, primary), self.graph)
+            if self.settings.sync is SyncMode.WORKER and self.settings.notify:
+                primary.announce_entries()
 
     def _link(self, schema: ModelSchema) -> None:
         _OWNERS[schema.model] = self

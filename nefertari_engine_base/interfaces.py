@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     )
     from nefertari_engine_base.values import (
         Change,
+        DeadLetter,
         DocumentRef,
         OutboxEntry,
         Page,
         Query,
         Snapshot,
+        SyncStatus,
         Touch,
         Write,
         WriteResult,
@@ -107,6 +109,12 @@ class IPrimaryEngine(Interface):
 
         Called when the application's configuration is complete, and again when
         models were added after that; the last call counts.
+        """
+
+    def announce_entries() -> None:
+        """Wake workers by every transaction that writes entries from now on.
+
+        A store that cannot do that does nothing: workers look by themselves, too.
         """
 
     def setup_database() -> None:
@@ -239,8 +247,46 @@ class IOutbox(Interface):
     def waiting() -> int:
         """How many entries there are, claimed and not due ones included."""
 
+    def status() -> SyncStatus:
+        """What waits, by model, and the workers that were seen within a day."""
+
+    def heartbeat(name: str, uptime: float, documents: int) -> None:
+        """Remember that a worker of this name is alive.
+
+        :param uptime: seconds since it was started.
+        :param documents: how many it has written since.
+        """
+
+    def forget_worker(name: str) -> None:
+        """A worker of this name has ended."""
+
     def add(touches: Iterable[Touch]) -> None:
         """Add entries in a transaction of their own."""
+
+    def listen(wake: Callable[[], object]) -> AbstractContextManager[None]:
+        """Call ``wake`` when there may be new entries, until the context ends.
+
+        Never called where the store cannot tell, and now and then for nothing. After
+        a lost connection it may come late: what waits for it has to look by itself,
+        too.
+
+        :param wake: is called by another thread, and must return quickly.
+        """
+
+    def dead_letters(
+        model: str | None = None, key: str | None = None
+    ) -> Sequence[DeadLetter]:
+        """Entries that are not tried any more, in the order that they were made.
+
+        :param model: only those of documents of this model.
+        :param key: only those whose touch has this key.
+        """
+
+    def retry(model: str | None = None, key: str | None = None) -> int:
+        """Make these dead letters due, with no attempt counted; how many there were."""
+
+    def drop(model: str | None = None, key: str | None = None) -> int:
+        """Remove these dead letters for good; how many there were."""
 
     def advance_version(above: int) -> None:
         """Make every later version greater than ``above``."""
@@ -258,15 +304,21 @@ class IClaim(Interface):
     def expand(entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """Replace an entry with a path by entries of at most ``limit`` documents.
 
-        The new entries are claimed too. If there are more documents, the entry stays
-        and remembers how far it got. Safe to undo: at worst it is done again.
+        The new entries are claimed too. If there are more documents, the entry stays,
+        remembers how far it got, and goes behind the entries that are due. Safe to
+        undo: at worst it is done again.
         """
 
     def draw_and_load(refs: Sequence[DocumentRef]) -> Snapshot:
         """Draw a version, and then, in a newer snapshot, load these documents."""
 
     def acknowledge(entries: Sequence[OutboxEntry]) -> None:
-        """These are applied: remove them."""
+        """These are applied: remove them, and with them the dead letters of the same
+        documents that were there before the version was drawn.
+
+        What was written holds the changes of those as well. Dead letters with a path
+        stay: they stand for other documents too.
+        """
 
     def refuse(entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """Count a refusal, and try again in ``delay`` seconds; ``None``: never, the
@@ -281,6 +333,9 @@ class IDependencyGraph(Interface):
 
     def references(model: str, bases: Sequence[str]) -> frozenset[str]:
         """Fields of a model whose old values are needed: they name documents."""
+
+    def contents(model: str, bases: Sequence[str]) -> frozenset[str]:
+        """Fields and relations of a model that any document shows."""
 
     def shown_in(model: str, bases: Sequence[str]) -> Sequence[tuple[str, str]]:
         """(model, path) of the documents that show rows of this model and that only

@@ -41,6 +41,12 @@ class EngineSettings:
     :attr inline_limit: ``nefertari.sync.inline_limit``: outbox entries that one commit
         delivers inline; the rest is left to a worker. The entry of an embedded row
         counts as one, and delivers up to ``batch_size`` documents. Default 1000.
+    :attr notify: ``nefertari.sync.notify``: whether commits wake an idle worker, in the
+        mode ``worker`` and where the database can. Default true.
+    :attr poll_interval: ``nefertari.sync.poll_interval``: seconds between two looks of
+        an idle worker at the outbox. Default 0.5.
+    :attr documents_per_second: ``nefertari.sync.documents_per_second``: how many
+        documents one worker writes in a second at most; 0 for no limit. Default 0.
     :attr max_attempts: ``nefertari.sync.max_attempts``: refusals of one document
         until it becomes a dead letter. Default 10.
     :attr retry_delay: ``nefertari.sync.retry_delay``: seconds until a refused
@@ -56,6 +62,9 @@ class EngineSettings:
     fallback: bool = True
     batch_size: int = 500
     inline_limit: int = 1000
+    notify: bool = True
+    poll_interval: float = 0.5
+    documents_per_second: float = 0.0
     max_attempts: int = 10
     retry_delay: float = 5.0
     pause_after_failure: float = 5.0
@@ -70,6 +79,13 @@ class EngineSettings:
             fallback=asbool(settings.get("nefertari.fallback", True)),
             batch_size=read_integer(settings, "nefertari.sync.batch_size", 500),
             inline_limit=read_integer(settings, "nefertari.sync.inline_limit", 1000),
+            notify=asbool(settings.get("nefertari.sync.notify", True)),
+            poll_interval=read_number(
+                settings, "nefertari.sync.poll_interval", 0.5, minimum=0.01
+            ),
+            documents_per_second=read_number(
+                settings, "nefertari.sync.documents_per_second", 0.0
+            ),
             max_attempts=read_integer(settings, "nefertari.sync.max_attempts", 10),
             retry_delay=read_number(settings, "nefertari.sync.retry_delay", 5.0),
             pause_after_failure=read_number(

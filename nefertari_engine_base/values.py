@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Flag, StrEnum, auto
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
@@ -123,6 +124,22 @@ class OutboxEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An entry that was refused so often that nobody tries it any more.
+
+    :attr entry: with the number of refusals in ``attempts``.
+    :attr reason: what the index said of it last.
+    :attr created_at: when the change was recorded (UTC).
+    :attr dead_at: when it was refused for the last time (UTC).
+    """
+
+    entry: OutboxEntry
+    reason: str
+    created_at: datetime
+    dead_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Documents, and a version that was drawn before they were loaded.
 
@@ -175,6 +192,11 @@ class DeliveryReport:
     entries: int = 0
     errors: list[tuple[DocumentRef, str]] = field(default_factory=list)
 
+    @property
+    def documents(self) -> int:
+        """How many writes were sent to the secondary."""
+        return self.written + self.superseded + self.refused + self.deferred
+
     def count(self, outcome: Outcome) -> None:
         """Count the outcome of one write."""
         setattr(self, outcome.value, getattr(self, outcome.value) + 1)
@@ -188,6 +210,79 @@ class DeliveryReport:
         self.expanded += other.expanded
         self.entries += other.entries
         self.errors.extend(other.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What waits for the documents of one model, in outbox entries.
+
+    :attr model: its name; empty where it stands for all.
+    :attr waiting: entries to be delivered.
+    :attr oldest: seconds since the change that has waited longest; ``None`` when
+        nothing waits.
+    :attr retried: those of the waiting that the index has refused at least once.
+    :attr dead: dead letters.
+    """
+
+    model: str
+    waiting: int = 0
+    oldest: float | None = None
+    retried: int = 0
+    dead: int = 0
+
+    def __add__(self, other: ModelStatus) -> ModelStatus:
+        return ModelStatus(
+            self.model,
+            self.waiting + other.waiting,
+            max(
+                (age for age in (self.oldest, other.oldest) if age is not None),
+                default=None,
+            ),
+            self.retried + other.retried,
+            self.dead + other.dead,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker that has been seen within a day.
+
+    :attr name: its host and the number of its process.
+    :attr started_at: when it was started (UTC).
+    :attr seen_at: when it told last that it is alive (UTC).
+    :attr documents: how many it has written since it was started.
+    :attr lost: whether it has been silent for so long that it must have crashed.
+    """
+
+    name: str
+    started_at: datetime
+    seen_at: datetime
+    documents: int
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """How far the documents are behind their rows, and who catches up.
+
+    :attr models: those of which something waits or is dead, by name.
+    """
+
+    models: tuple[ModelStatus, ...] = ()
+    workers: tuple[WorkerStatus, ...] = ()
+
+    @property
+    def total(self) -> ModelStatus:
+        """The models together."""
+        return sum(self.models, ModelStatus(""))
+
+    def __add__(self, other: SyncStatus) -> SyncStatus:
+        models = {model.model: model for model in self.models}
+        for model in other.models:
+            known = models.get(model.model)
+            models[model.model] = known + model if known else model
+        ordered = tuple(models[name] for name in sorted(models))
+        return SyncStatus(ordered, self.workers + other.workers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ Drawing before claiming, or loading before drawing, breaks it.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,20 +51,22 @@ def deliver(
     """Deliver entries of one outbox, once.
 
     :param limit: how many entries to claim, and how many documents to look up for
-        an entry with a path.
-    :param ids: only these entries.
+        an entry with a path. Once as many were looked up, further entries with a path
+        are left to the next delivery.
+    :param ids: only these entries, each of them.
     :raises SecondaryUnavailable: if the server could not be reached; the entries
         wait for the next delivery.
     """
+    most = limit if ids is None else math.inf
     with outbox.claim(limit, ids) as claim:
-        return _deliver_claimed(engines, outbox, claim, limit)
+        return _deliver_claimed(engines, outbox, claim, limit, most)
 
 
 def _deliver_claimed(
-    engines: Engines, outbox: IOutbox, claim: IClaim, limit: int
+    engines: Engines, outbox: IOutbox, claim: IClaim, limit: int, most: float
 ) -> DeliveryReport:
     report = DeliveryReport()
-    for secondary, batch in _resolve(engines, claim, limit, report).items():
+    for secondary, batch in _resolve(engines, claim, limit, most, report).items():
         load = partial(claim.draw_and_load, list(batch))
         snapshot = engines.versions.drawn(outbox, load)
         _write(engines, claim, secondary, batch, snapshot, report)
@@ -89,7 +92,7 @@ def deliver_inline(
     try:
         for start in range(0, len(named), size):
             with outbox.claim_own(named[start : start + size]) as claim:
-                report = _deliver_claimed(engines, outbox, claim, size)
+                report = _deliver_claimed(engines, outbox, claim, size, size)
             _all_taken(report)
         for start in range(0, len(ids), size):
             _all_taken(deliver(engines, outbox, size, ids[start : start + size]))
@@ -166,9 +169,17 @@ class VersionCheck:
 
 
 def _resolve(
-    engines: Engines, claim: IClaim, limit: int, report: DeliveryReport
+    engines: Engines,
+    claim: IClaim,
+    limit: int,
+    most: float,
+    report: DeliveryReport,
 ) -> Mapping[str, _Batch]:
-    """The claimed entries by secondary and document, those with a path expanded."""
+    """The claimed entries by secondary and document, those with a path expanded.
+
+    :param limit: how many documents to find for one entry.
+    :param most: after how many documents no further entry is expanded.
+    """
     batches: dict[str, _Batch] = {}
     for entry in claim.entries:
         touch = entry.touch
@@ -180,6 +191,8 @@ def _resolve(
             continue
         entries: Sequence[OutboxEntry] = (entry,)
         if touch.path:
+            if report.expanded >= most:
+                continue
             try:
                 entries = claim.expand(entry, limit)
             except (LookupError, InvalidDocumentId) as error:
@@ -188,6 +201,7 @@ def _resolve(
                 _refuse(engines, claim, [entry], reason, report)
                 continue
             report.expanded += len(entries)
+            report.entries += not entries
         batch = batches.setdefault(touch.secondary, {})
         for named in entries:
             ref = DocumentRef(named.touch.model, named.touch.key)

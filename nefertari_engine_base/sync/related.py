@@ -73,6 +73,15 @@ class DependencyGraph:
             for field in dependency.relations[-1].target_fields
         )
 
+    def contents(self, model: str, bases: Sequence[str] = ()) -> frozenset[str]:
+        """Fields and relations of a model that any document shows."""
+        return frozenset(
+            field
+            for name in (model, *bases)
+            for dependency in self._dependencies.get(name, ())
+            for field in dependency.contents
+        )
+
     def shown_in(
         self, model: str, bases: Sequence[str] = ()
     ) -> Sequence[tuple[str, str]]:

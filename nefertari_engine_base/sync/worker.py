@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
-import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
+from nefertari_engine_base.interfaces import IOutbox
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.sync.delivery import deliver
+from nefertari_engine_base.sync.status import Presence
+from nefertari_engine_base.sync.waker import Waker
 from nefertari_engine_base.values import DeliveryReport
 
 if TYPE_CHECKING:
@@ -17,19 +21,23 @@ if TYPE_CHECKING:
 
 
 def drain(
-    engines: Engines, on_batch: Callable[[DeliveryReport], None] | None = None
+    engines: Engines,
+    on_batch: Callable[[DeliveryReport], None] | None = None,
+    waker: Waker | None = None,
 ) -> DeliveryReport:
     """Deliver what is due in every outbox, until there is nothing left to claim.
 
     :param on_batch: is called with the report of each delivery.
+    :param waker: when stopped, the delivery that is under way is the last one.
     :return: the sum of all.
     :raises SecondaryUnavailable: if the server could not be reached, or put off
         documents; everything that was not applied is still in the outbox.
     """
     total = DeliveryReport()
+    waker = waker or Waker()
     for outbox in engines.outboxes():
-        while True:
-            report = deliver(engines, outbox, engines.settings.batch_size)
+        while not waker.stopped:
+            report = _deliver_throttled(engines, outbox, waker)
             total.add(report)
             if on_batch:
                 on_batch(report)
@@ -43,30 +51,61 @@ def drain(
     return total
 
 
-#: Seconds between two looks at an empty outbox.
-POLL_INTERVAL = 0.5
+def _deliver_throttled(
+    engines: Engines, outbox: IOutbox, waker: Waker
+) -> DeliveryReport:
+    """One delivery, and the pause that its documents cost."""
+    settings, begun = engines.settings, time.monotonic()
+    rate = settings.documents_per_second
+    # Not more at once than a second's worth: a batch is written in one go.
+    limit = min(settings.batch_size, max(1, int(rate))) if rate else settings.batch_size
+    report = deliver(engines, outbox, limit)
+    if rate:
+        waker.pause(begun + report.documents / rate - time.monotonic())
+    return report
+
+
+#: Seconds after the first failure; see :func:`run`.
+SHORTEST_BACKOFF = 1.0
 #: The longest time, in seconds, between two tries to reach a secondary.
 LONGEST_BACKOFF = 30.0
 
 
-def run(engines: Engines, stop: threading.Event) -> None:
-    """Deliver what is due, again and again, until ``stop`` is set.
+def run(engines: Engines, waker: Waker) -> None:
+    """Deliver what is due, again and again, until the waker is stopped.
+
+    Databases that can tell of new entries do so; the outbox is looked at in intervals
+    all the same, for entries that come due and for notifications that were lost.
 
     While the secondary or the database cannot be reached it is tried again after
     times that double, with jitter, so that many workers do not come back at once.
     """
-    failures_in_a_row = 0
-    while not stop.is_set():
-        try:
-            drain(engines)
-        except EngineError as error:
-            failures_in_a_row += 1
-            failures.handler(engines.registry).delivery_failed(error, _waiting(engines))
-            ceiling = min(LONGEST_BACKOFF, POLL_INTERVAL * 2**failures_in_a_row)
-            stop.wait(random.uniform(ceiling / 2, ceiling))
-        else:
-            failures_in_a_row = 0
-            stop.wait(POLL_INTERVAL)
+    with ExitStack() as listening:
+        for outbox in engines.outboxes():
+            listening.enter_context(outbox.listen(waker.wake))
+        presence = Presence(engines)
+        listening.callback(presence.end)
+        failures_in_a_row = 0
+        while not waker.stopped:
+            try:
+                drain(engines, presence.count, waker)
+                failures_in_a_row = 0
+                _idle(engines.settings.poll_interval, waker, presence)
+            except EngineError as error:
+                handler = failures.handler(engines.registry)
+                handler.delivery_failed(error, _waiting(engines))
+                ceiling = min(LONGEST_BACKOFF, SHORTEST_BACKOFF * 2**failures_in_a_row)
+                failures_in_a_row += 1
+                waker.pause(random.uniform(ceiling / 2, ceiling))
+
+
+def _idle(seconds: float, waker: Waker, presence: Presence) -> None:
+    """Wait until woken or stopped, this long at most, and show to be alive."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        presence.tell()
+        if waker.wait(min(left, presence.interval)):
+            return
 
 
 def _waiting(engines: Engines) -> int:

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from nefertari_engine_base.exceptions import EngineError
+from nefertari_es.cli.dead_letters import dead_letters
 from nefertari_es.cli.index import index
 from nefertari_es.cli.setup import setup
+from nefertari_es.cli.status import status
 from nefertari_es.cli.worker import worker
 
 
@@ -39,6 +41,8 @@ def main(context: click.Context, config: str) -> None:
     context.obj = config
 
 
+main.add_command(dead_letters)
 main.add_command(index)
 main.add_command(setup)
+main.add_command(status)
 main.add_command(worker)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import threading
 from typing import Any
 
 import click
 
+from nefertari_engine_base.sync.waker import Waker
 from nefertari_engine_base.sync.worker import drain, run
 from nefertari_es.cli.application import application
 
@@ -30,11 +30,11 @@ def worker(config: str, once: bool) -> None:
                 f"refused."
             )
             return
-        stop = threading.Event()
+        waker = Waker()
 
         def end(number: int, frame: Any) -> None:
-            stop.set()
+            waker.stop()
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
-        run(engines, stop)
+        run(engines, waker)

@@ -2,76 +2,15 @@
 
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.application import Application, assert_index_equals_rows
-from tests.sync.models import INDEXED, Director, Movie, declare
-
-INI = """
-[app:main]
-use = call:tests.cli.application:main
-sqlalchemy.url = {database_url}
-nefertari.engine =
-    nefertari_engine_base.primary.sqla
-    nefertari_es
-nefertari.sync = worker
-elasticsearch.hosts = {search_url}
-elasticsearch.index_prefix = {prefix}
-
-[loggers]
-keys = root
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = WARNING
-handlers = console
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = plain
-[formatter_plain]
-format = %(message)s
-"""
+from tests.application import assert_index_equals_rows
+from tests.sync.models import INDEXED, Director, Movie
 
 
-@pytest.fixture
-def app(database_url, elasticsearch_url, index_prefix):
-    app = Application(
-        database_url, elasticsearch_url, index_prefix, declare, nefertari__sync="worker"
-    ).setup()
-    yield app
-    app.close()
-
-
-@pytest.fixture
-def ini(app, tmp_path, database_url, elasticsearch_url, index_prefix):
-    path = tmp_path / "app.ini"
-    path.write_text(
-        INI.format(
-            database_url=database_url.replace("%", "%%"),
-            search_url=elasticsearch_url,
-            prefix=index_prefix,
-        )
-    )
-    return str(path)
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "nefertari_es.cli", *arguments]
-
-
-def run(*arguments):
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def test_worker_once_delivers_what_waits_and_ends(app, ini):
+def test_worker_once_delivers_what_waits_and_ends(app, ini, run):
     app.save(Movie(id=1, title="Alien"), Director(id=1, name="Scott"))
     result = run("-c", ini, "worker", "--once")
     assert result.returncode == 0, result.stderr
@@ -80,7 +19,7 @@ def test_worker_once_delivers_what_waits_and_ends(app, ini):
     assert_index_equals_rows(app, INDEXED)
 
 
-def test_a_worker_delivers_until_it_is_told_to_end(app, ini):
+def test_a_worker_delivers_until_it_is_told_to_end(app, ini, command):
     process = subprocess.Popen(command("-c", ini, "worker"), stderr=subprocess.PIPE)
     try:
         for number in range(3):
@@ -97,7 +36,23 @@ def test_a_worker_delivers_until_it_is_told_to_end(app, ini):
     assert_index_equals_rows(app, INDEXED)
 
 
-def test_index_writes_every_row_and_mends_what_is_wrong(app, ini):
+def test_an_idle_worker_ends_at_once_when_it_is_told_to(app, make_ini, command):
+    ini = make_ini("nefertari.sync.poll_interval = 600")
+    app.save(Movie(id=1, title="Alien"))
+    process = subprocess.Popen(command("-c", ini, "worker"), stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while app.waiting():
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_index_writes_every_row_and_mends_what_is_wrong(app, ini, run):
     app.save(*[Movie(id=i, title=f"Film {i}") for i in range(1200)])
     with app.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM nefertari_outbox")
@@ -106,7 +61,7 @@ def test_index_writes_every_row_and_mends_what_is_wrong(app, ini):
     assert_index_equals_rows(app, INDEXED)
 
 
-def test_setup_creates_what_is_missing_and_may_be_repeated(app, ini):
+def test_setup_creates_what_is_missing_and_may_be_repeated(app, ini, run):
     for _ in range(2):
         result = run("-c", ini, "setup")
         assert result.returncode == 0, result.stderr
@@ -120,7 +75,7 @@ def test_setup_creates_what_is_missing_and_may_be_repeated(app, ini):
         (("index", "Moovie"), "Moovie has no secondary"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_no_traceback(ini, arguments, says):
+def test_a_mistake_is_one_sentence_and_no_traceback(ini, run, arguments, says):
     if "-c" not in arguments:
         arguments = ("-c", ini, *arguments)
     result = run(*arguments)

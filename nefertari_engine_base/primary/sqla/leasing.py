@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim
+from nefertari_engine_base.primary.sqla import dead_letters
 from nefertari_engine_base.primary.sqla.outbox import (
     DELETE,
     ENTRY_COLUMNS,
@@ -52,12 +53,13 @@ _DUE = (
 _MARK = (
     update(outbox)
     .values(claimed_by=bindparam("name"), claimed_until=epoch_now() + LEASE)
-    .returning(*ENTRY_COLUMNS)
+    .returning(*ENTRY_COLUMNS, outbox.c.due_at)
 )
 _CLAIM_DUE = _MARK.where(outbox.c.id.in_(_DUE))
 _CLAIM_IDS = _MARK.where(*_FREE, outbox.c.id.in_(bindparam("ids", expanding=True)))
 _SEE = select(outbox.c.id).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
 _ACKNOWLEDGE = DELETE.where(outbox.c.claimed_by == bindparam("name"))
+_CLEAR = DELETE.where(outbox.c.dead_at.is_not(None))
 _RELEASE = (
     update(outbox)
     .where(outbox.c.claimed_by == bindparam("name"))
@@ -94,7 +96,9 @@ class LeasingOutbox(SQLOutbox):
                 else:
                     values = {"name": name, "ids": ids[:limit]}
                     rows = connection.execute(_CLAIM_IDS, values)
-                entries = sorted(map(entry_of, rows), key=lambda entry: entry.id)
+                # An update returns rows in any order.
+                ordered = sorted(rows, key=lambda row: (row.due_at, row.id))
+                entries = [entry_of(row) for row in ordered]
             claim = LeasingClaim(self, entries, name)
             try:
                 yield claim
@@ -131,19 +135,26 @@ class LeasingOutbox(SQLOutbox):
 class OwnClaim(SQLClaim):
     """Entries that this process has just committed; see :meth:`IOutbox.claim_own`."""
 
+    def __init__(self, source: SQLOutbox, entries: Sequence[OutboxEntry]) -> None:
+        super().__init__(source, entries)
+        self._claimed = [entry.id for entry in entries]
+
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """Entries with a path are claimed by :meth:`LeasingOutbox.claim`."""
         raise NotImplementedError
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IClaim.draw_and_load`."""
+        with self.source.engine.connect() as connection:
+            self._obsolete = dead_letters.obsolete(connection, self._claimed)
         return self.source.draw_and_load(refs)
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
         if entries:
+            ids = [entry.id for entry in entries]
             with self.source.engine.begin() as connection:
-                connection.execute(DELETE, {"ids": [entry.id for entry in entries]})
+                connection.execute(DELETE, {"ids": ids + self.obsolete_with(ids)})
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`."""
@@ -168,16 +179,17 @@ class LeasingClaim(OwnClaim):
             if entries:
                 ids = [named.id for named in entries]
                 connection.execute(_KEEP, {"ids": ids, "name": self._name})
+                self._claimed += ids
             return entries
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
         if entries:
             with self.source.engine.begin() as connection:
-                connection.execute(
-                    _ACKNOWLEDGE,
-                    {"ids": [entry.id for entry in entries], "name": self._name},
-                )
+                ids = [entry.id for entry in entries]
+                connection.execute(_ACKNOWLEDGE, {"ids": ids, "name": self._name})
+                if dead := self.obsolete_with(ids):
+                    connection.execute(_CLEAR, {"ids": dead})
 
     def release(self) -> None:
         """Give back what was not acknowledged."""

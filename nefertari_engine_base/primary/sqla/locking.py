@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from zope.interface import implementer
 
 from nefertari_engine_base.interfaces import IClaim
+from nefertari_engine_base.primary.sqla import dead_letters
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
     UnreadableRows,
@@ -55,16 +56,26 @@ _CLAIM_DUE = _CLAIM.format(
 # Said like this, no plan takes the whole index of the living entries for the few.
 _CLAIM_IDS = _CLAIM.format("id = ANY(%(ids)s::bigint[]) AND coalesce(dead_at, 0) = 0")
 _DRAW = "SELECT nextval('nefertari_version')"
+# Seen before the draw like the entries themselves; see dead_letters.obsolete.
+_OBSOLETE = (
+    "ARRAY(SELECT ARRAY[dead.id, entry.id] FROM nefertari_outbox entry "
+    "JOIN nefertari_outbox dead USING (key, model, secondary) "
+    "WHERE entry.id = ANY(%(ids)s::bigint[]) AND entry.path = '' "
+    "AND dead.path = '' AND dead.dead_at IS NOT NULL AND dead.id <> entry.id)"
+)
+_DRAW_CLAIMED = f"SELECT nextval('nefertari_version'), {_OBSOLETE}"
 _ACKNOWLEDGE = "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[])"
 # A statement sees what was committed before it began, and draws after that: one round
 # trip makes sure that the entries are visible, and then draws.
 _SEE_AND_DRAW = (
     "SELECT nextval('nefertari_version'), "
-    "ARRAY(SELECT id FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]))"
+    f"ARRAY(SELECT id FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[])), "
+    f"{_OBSOLETE}"
 )
 # Who has locked an entry will acknowledge it: waiting for a delivery that waits for a
-# search server would hold up the request whose commit this was.
-_ACKNOWLEDGE_OWN = (
+# search server would hold up the request whose commit this was. Nor may two deliveries
+# wait for each other that clear the same dead letters.
+_ACKNOWLEDGE_FREE = (
     "WITH own AS MATERIALIZED ("
     "SELECT id, set_config('synchronous_commit', 'off', true) AS unsafe "
     "FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED) "
@@ -131,14 +142,8 @@ class LockingOutbox(SQLOutbox):
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
         with self.transaction() as connection:
-            return self.draw_and_load_in(connection, refs)
-
-    def draw_and_load_in(
-        self, connection: Connection, refs: Sequence[DocumentRef]
-    ) -> Snapshot:
-        """Draw and load by two statements of a transaction, in this order."""
-        version: int = fetch(connection, _DRAW)[0][0]
-        return Snapshot(version, *self.load(connection, refs))
+            version: int = fetch(connection, _DRAW)[0][0]
+            return Snapshot(version, *self.load(connection, refs))
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]
@@ -246,19 +251,28 @@ class LockingClaim(SQLClaim):
     ) -> None:
         super().__init__(source, entries)
         self._connection = connection
+        self._claimed = [entry.id for entry in entries]
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """See :meth:`IClaim.expand`."""
-        return self.expand_in(self._connection, entry, limit)
+        entries = self.expand_in(self._connection, entry, limit)
+        self._claimed += [named.id for named in entries]
+        return entries
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IClaim.draw_and_load`."""
-        return self.source.draw_and_load_in(self._connection, refs)
+        version, pairs = fetch(
+            self._connection, _DRAW_CLAIMED, {"ids": array_literal(self._claimed)}
+        )[0]
+        self._obsolete = dead_letters.by_entry(pairs)
+        return Snapshot(version, *self.source.load(self._connection, refs))
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
-        if entries:
-            ids = [entry.id for entry in entries]
+        ids = [entry.id for entry in entries]
+        if dead := self.obsolete_with(ids):
+            _execute(self._connection, _ACKNOWLEDGE_FREE, ids + dead)
+        elif ids:
             _execute(self._connection, _ACKNOWLEDGE, ids)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
@@ -292,19 +306,21 @@ class OwnClaim(SQLClaim):
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IClaim.draw_and_load`."""
         ids = [entry.id for entry in self.entries]
-        version, seen = fetch(
+        version, seen, pairs = fetch(
             self._connection, _SEE_AND_DRAW, {"ids": array_literal(ids)}
         )[0]
         # A session that takes part in an outer transaction says that it has committed
         # when its entries are still invisible; so they stay.
         self._seen = frozenset(seen)
+        self._obsolete = dead_letters.by_entry(pairs)
         return Snapshot(version, *self.source.load(self._connection, refs))
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
         ids = [entry.id for entry in entries if entry.id in self._seen]
         if ids:
-            _execute(self._connection, _ACKNOWLEDGE_OWN, ids)
+            ids += self.obsolete_with(ids)
+            _execute(self._connection, _ACKNOWLEDGE_FREE, ids)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`; left to whoever has locked the entry."""

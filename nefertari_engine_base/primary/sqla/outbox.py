@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection, Dialect, Engine, Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.dml import ReturningInsert
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import (
@@ -25,9 +26,17 @@ from nefertari_engine_base.exceptions import (
     PrimaryError,
 )
 from nefertari_engine_base.interfaces import IClaim, IOutbox
+from nefertari_engine_base.primary.sqla import dead_letters, status, waking
 from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
-from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
+from nefertari_engine_base.values import (
+    DeadLetter,
+    DocumentRef,
+    OutboxEntry,
+    Snapshot,
+    SyncStatus,
+    Touch,
+)
 
 #: How the columns of a claimed row make an entry.
 ENTRY_COLUMNS = (
@@ -40,7 +49,7 @@ ENTRY_COLUMNS = (
     outbox.c.attempts,
 )
 
-INSERT = insert(outbox).returning(*ENTRY_COLUMNS)
+_INSERT = insert(outbox).returning(*ENTRY_COLUMNS)
 _INSERT_ONE = insert(outbox).returning(outbox.c.id)
 DELETE = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
 REFUSE = (
@@ -71,8 +80,8 @@ LoaderOf = Callable[[str], Loader]
 
 
 def entry_of(row: Row[Any] | tuple[Any, ...]) -> OutboxEntry:
-    """The entry that a row of :data:`ENTRY_COLUMNS` holds."""
-    id_, secondary, model, key, path, cursor, attempts = tuple(row)
+    """The entry of a row that begins with :data:`ENTRY_COLUMNS`."""
+    id_, secondary, model, key, path, cursor, attempts = tuple(row)[:7]
     return OutboxEntry(id_, Touch(secondary, model, key, path), cursor, attempts)
 
 
@@ -92,17 +101,24 @@ def rows_of(touches: Iterable[Touch]) -> list[dict[str, Any]]:
 def insert_entries(
     connection: Connection, touches: Sequence[Touch]
 ) -> list[OutboxEntry]:
-    """Insert entries in the connection's transaction."""
+    """Insert entries in the connection's transaction; see :mod:`.waking`."""
     rows = rows_of(touches)
+    announced = waking.is_announced(connection.engine)
     if len(rows) == 1:
-        return [OutboxEntry(_insert_one(connection, rows[0]), touches[0])]
-    return list(map(entry_of, connection.execute(INSERT, rows)))
+        return [OutboxEntry(_insert_one(connection, rows[0], announced), touches[0])]
+    statement = _announcing(_INSERT) if announced else _INSERT
+    return list(map(entry_of, connection.execute(statement, rows)))
 
 
-def _insert_one(connection: Connection, row: Mapping[str, Any]) -> int:
+@cache
+def _announcing(statement: ReturningInsert[Any]) -> ReturningInsert[Any]:
+    return statement.returning(waking.NOTIFICATION)
+
+
+def _insert_one(connection: Connection, row: Mapping[str, Any], announced: bool) -> int:
     # Most transactions change one document, and each waits for this statement. By the
     # driver's cursor it costs half of what it costs as an expression.
-    statement, names = _insert_text(connection.dialect)
+    statement, names = _insert_text(connection.dialect, announced)
     values: Any = tuple(row[name] for name in names) if names else row
     cursor = connection.connection.cursor()
     try:
@@ -123,9 +139,10 @@ def _insert_one(connection: Connection, row: Mapping[str, Any]) -> int:
 
 
 @cache
-def _insert_text(dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+def _insert_text(dialect: Dialect, announced: bool) -> tuple[str, tuple[str, ...]]:
     """The insert of one row, and the order of its values if they are positional."""
-    compiled = _INSERT_ONE.compile(
+    statement = _announcing(_INSERT_ONE) if announced else _INSERT_ONE
+    compiled = statement.compile(
         dialect=dialect, column_keys=["secondary", "model", "path", "key"]
     )
     return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
@@ -177,8 +194,8 @@ class SQLOutbox(ABC):
             yield
         except (SQLAlchemyError, driver.Error) as error:
             raise PrimaryError(
-                f"The database failed a delivery: {error}. If it lacks "
-                f"nefertari_outbox, run setup_database."
+                f"The database failed a delivery: {error}. If it lacks a table whose "
+                f"name begins with nefertari_, run setup_database."
             ) from error
 
     def waiting(self) -> int:
@@ -190,11 +207,54 @@ class SQLOutbox(ABC):
                 .where(outbox.c.dead_at.is_(None))
             ).scalar_one()
 
+    def status(self) -> SyncStatus:
+        """See :meth:`IOutbox.status`."""
+        with self.translated_errors(), self.engine.connect() as connection:
+            return status.status(connection)
+
+    def heartbeat(self, name: str, uptime: float, documents: int) -> None:
+        """See :meth:`IOutbox.heartbeat`."""
+        with self.translated_errors(), self.engine.begin() as connection:
+            status.heartbeat(connection, name, uptime, documents)
+
+    def forget_worker(self, name: str) -> None:
+        """See :meth:`IOutbox.forget_worker`."""
+        with self.translated_errors(), self.engine.begin() as connection:
+            status.forget_worker(connection, name)
+
     def add(self, touches: Iterable[Touch]) -> None:
         """See :meth:`IOutbox.add`."""
         if rows := rows_of(touches):
             with self.translated_errors(), self.engine.begin() as connection:
                 connection.execute(insert(outbox), rows)
+                self._notify(connection)
+
+    def _notify(self, connection: Connection) -> None:
+        if waking.is_announced(self.application_engine):
+            waking.notify(connection)
+
+    def listen(self, wake: Callable[[], object]) -> AbstractContextManager[None]:
+        """See :meth:`IOutbox.listen`."""
+        return waking.listen(self.engine, wake)
+
+    def dead_letters(
+        self, model: str | None = None, key: str | None = None
+    ) -> Sequence[DeadLetter]:
+        """See :meth:`IOutbox.dead_letters`."""
+        with self.translated_errors(), self.engine.connect() as connection:
+            return dead_letters.find(connection, model, key)
+
+    def retry(self, model: str | None = None, key: str | None = None) -> int:
+        """See :meth:`IOutbox.retry`."""
+        with self.translated_errors(), self.engine.begin() as connection:
+            count = dead_letters.retry(connection, model, key)
+            self._notify(connection)
+            return count
+
+    def drop(self, model: str | None = None, key: str | None = None) -> int:
+        """See :meth:`IOutbox.drop`."""
+        with self.translated_errors(), self.engine.begin() as connection:
+            return dead_letters.drop(connection, model, key)
 
     def setup(self) -> None:
         """Create the tables that are missing."""
@@ -246,6 +306,11 @@ class SQLClaim:
     def __init__(self, source: SQLOutbox, entries: Sequence[OutboxEntry]) -> None:
         self.source = source
         self.entries = entries
+        self._obsolete: dict[int, list[int]] = {}
+
+    def obsolete_with(self, ids: Sequence[int]) -> list[int]:
+        """Dead letters that go with these entries; see :mod:`.dead_letters`."""
+        return [dead for id_ in ids for dead in self._obsolete.get(id_, ())]
 
     def expand_in(
         self, connection: Connection, entry: OutboxEntry, limit: int
@@ -258,8 +323,11 @@ class SQLClaim:
         if len(ids) < limit:
             connection.execute(DELETE, {"ids": [entry.id]})
         else:
+            # Behind what is due by now: others do not wait until all are found.
             connection.execute(
-                update(outbox).where(outbox.c.id == entry.id).values(cursor=ids[-1])
+                update(outbox)
+                .where(outbox.c.id == entry.id)
+                .values(cursor=ids[-1], due_at=epoch_now())
             )
         if not ids:
             return []

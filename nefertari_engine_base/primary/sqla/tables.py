@@ -82,9 +82,40 @@ Index(
     sqlite_where=outbox.c.dead_at.is_(None),
 )
 
-#: Where versions are drawn on databases that have sequences.
+# Both are empty as long as nothing is dead, and so cost the living entries nothing.
+Index(
+    "nefertari_outbox_dead",
+    outbox.c.model,
+    outbox.c.id,
+    postgresql_where=outbox.c.dead_at.is_not(None),
+    sqlite_where=outbox.c.dead_at.is_not(None),
+)
+Index(
+    "nefertari_outbox_dead_key",
+    outbox.c.key,
+    # A key may be of any length, one of a B-tree may not; and the burial of a document
+    # that was refused for its long id must not fail.
+    # https://www.postgresql.org/docs/current/btree.html
+    postgresql_using="hash",
+    postgresql_where=outbox.c.dead_at.is_not(None),
+    sqlite_where=outbox.c.dead_at.is_not(None),
+)
+
+#: Workers, each of which tells every few seconds that it is alive.
+worker = Table(
+    "nefertari_worker",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("documents", BigInteger, nullable=False),
+)
+
+#: Where versions are drawn on databases that have sequences. A cache would hand out
+#: numbers that were drawn long before the claim.
+#: https://www.postgresql.org/docs/current/sql-createsequence.html
 version_sequence = Sequence(
-    "nefertari_version", metadata=metadata, data_type=BigInteger
+    "nefertari_version", metadata=metadata, data_type=BigInteger, cache=1
 )
 
 #: Where versions are drawn on databases that have none: one row.
@@ -114,8 +145,10 @@ def create_tables(connection: Connection) -> None:
         )
         version_sequence.create(connection, checkfirst=True)
         outbox.create(connection, checkfirst=True)
+        worker.create(connection, checkfirst=True)
         return
     outbox.create(connection, checkfirst=True)
+    worker.create(connection, checkfirst=True)
     version_counter.create(connection, checkfirst=True)
     connection.execute(
         text(

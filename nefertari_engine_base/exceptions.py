@@ -109,6 +109,10 @@ class PrimaryError(EngineError):
     """The primary's database did not do what delivery needs of it."""
 
 
+class UncapturedStatement(PrimaryError):
+    """A statement that changes rows which cannot be known; it was not executed."""
+
+
 class UnsupportedServer(EngineError):
     """The server lacks what this configuration needs."""
 

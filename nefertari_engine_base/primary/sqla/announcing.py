@@ -43,6 +43,7 @@ class Heard:
     :attr committed: the (nested) transaction that has just been committed.
     :attr stored: references as they stand in the rows that the running flush changes.
     :attr going: the documents that show rows which the running flush deletes.
+    :attr cascaded: what the database will do by itself in the running flush.
     """
 
     flushed: dict[Connection, list[Found]] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Heard:
     going: dict[InstanceState[Any], Mapping[str, Sequence[str]]] = field(
         default_factory=dict
     )
+    cascaded: dict[Connection, list[Found]] = field(default_factory=dict)
 
 
 def heard_of(session: Session) -> Heard:
@@ -164,6 +166,7 @@ def _after_soft_rollback(session: Session, previous: SessionTransaction) -> None
     if heard is not None:
         heard.flushed = {}
         heard.going = {}
+        heard.cascaded = {}
         heard.stored = {}
 
 

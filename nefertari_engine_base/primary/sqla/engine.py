@@ -24,13 +24,20 @@ from nefertari_engine_base.interfaces import (
     IPrimaryEngine,
     IPublisher,
 )
-from nefertari_engine_base.primary.sqla import querying, schema, signals
+from nefertari_engine_base.primary.sqla import (
+    legacy_bulk,  # noqa: F401 - listens from its import on
+    querying,
+    schema,
+    signals,
+    statements,  # noqa: F401 - listens from its import on
+)
 from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.session import Sessions
 from nefertari_engine_base.primary.sqla.sources import Source
+from nefertari_engine_base.primary.sqla.waking import announce
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.values import Capability, Page, Query
 
@@ -38,10 +45,6 @@ _OUTBOXES: dict[str, type[SQLOutbox]] = {
     "postgresql": LockingOutbox,
     "sqlite": LeasingOutbox,
 }
-
-
-#: Documents that one query looks up before a row is deleted.
-_PAGE = 1000
 
 
 @implementer(IPrimaryEngine)
@@ -70,6 +73,7 @@ class SQLAlchemyEngine:
         self._schemas: dict[str, ModelSchema] = {}
         self._loaders: dict[str, Loader] = {}
         self._outboxes: WeakKeyDictionary[Engine, SQLOutbox] = WeakKeyDictionary()
+        self._announces = False
 
     @property
     def capabilities(self) -> Capability:
@@ -117,6 +121,7 @@ class SQLAlchemyEngine:
                         model=model,
                         schema=described,
                         references=graph.references(model.__name__, bases),
+                        contents=graph.contents(model.__name__, bases),
                         derived=schema.derived_fields(described),
                         shown_in=self._shown_in(graph.shown_in(model.__name__, bases)),
                         publisher=publisher,
@@ -126,21 +131,20 @@ class SQLAlchemyEngine:
 
     def _shown_in(
         self, paths: Sequence[tuple[str, str]]
-    ) -> Callable[[Connection, str], Mapping[str, Sequence[str]]] | None:
-        """What looks up the documents that show a row by one of these paths."""
+    ) -> Callable[[Connection, Sequence[str]], Mapping[str, Sequence[str]]] | None:
+        """What looks up the documents that show any of some rows by these paths."""
         if not paths:
             return None
 
-        def look_up(connection: Connection, key: str) -> Mapping[str, Sequence[str]]:
+        def look_up(
+            connection: Connection, ids: Sequence[str]
+        ) -> Mapping[str, Sequence[str]]:
             found: dict[str, list[str]] = {}
             for model, path in paths:
-                ids = found.setdefault(model, [])
-                after = None
-                while page := self._loader_of(model).find_owners(
-                    connection, path, key, after, _PAGE
-                ):
-                    ids += page
-                    after = page[-1]
+                loader = self._loader_of(model)
+                found.setdefault(model, []).extend(
+                    loader.find_all_owners(connection, path, ids)
+                )
             return found
 
         return look_up
@@ -193,7 +197,15 @@ class SQLAlchemyEngine:
             _refuse_autocommit(engine)
             outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
             self._outboxes[engine] = outbox
+            if self._announces:
+                announce(engine)
         return outbox
+
+    def announce_entries(self) -> None:
+        """See :meth:`IPrimaryEngine.announce_entries`."""
+        self._announces = True
+        for engine in list(self._outboxes):
+            announce(engine)
 
     def _loader_of(self, model: str) -> Loader:
         loader = self._loaders.get(model)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
+    literal,
     select,
     tuple_,
 )
@@ -102,6 +103,11 @@ def _in_arrays(columns: Sequence[Any]) -> ColumnElement[bool]:
     return tuple_(*columns).in_(select(*(rows.c[name] for name in names)))
 
 
+def key_array(type_: TypeEngine[Any], keys: Sequence[Any]) -> Any:
+    """Keys of one column as one value, which PostgreSQL takes any number in."""
+    return literal(keys, _array_of(type_))
+
+
 def _array_of(type_: TypeEngine[Any]) -> ARRAY[Any]:
     if type(type_) in (String, Unicode, VARCHAR):
         # A cast to VARCHAR(80)[] cuts a longer key off, and so finds another row.
@@ -139,6 +145,7 @@ class KeyPages:
     def __init__(self, schema: ModelSchema) -> None:
         self._schema = schema
         self._statements: dict[tuple[str, bool], Select[Any]] = {}
+        self._owners: dict[str, KeyedSelect] = {}
 
     def all(self, connection: Connection, after: str | None, limit: int) -> list[str]:
         """See :meth:`~...loading.Loader.list_ids`."""
@@ -150,6 +157,27 @@ class KeyPages:
         """See :meth:`~...loading.Loader.find_owners`."""
         schema = _relations(self._schema, path)[-1].document
         return self._page(connection, path, schema.parse_id(key), after, limit)
+
+    def owners_of_all(
+        self, connection: Connection, path: str, keys: Sequence[str]
+    ) -> list[str]:
+        """Ids of the documents that embed any of these rows; in no order."""
+        schema = _relations(self._schema, path)[-1].document
+        source = self._owners.get(path)
+        if source is None:
+            model = self._schema.model
+            statement, columns = _reaching(
+                select(*columns_of(model, self._schema.primary_key)),
+                model,
+                _relations(self._schema, path),
+            )
+            source = self._owners[path] = KeyedSelect(statement.distinct(), columns)
+        document_id, parsed = self._schema.document_id, parse_ids(schema, keys)
+        found: dict[str, None] = {}
+        for statement, values in source.prepare(connection.dialect.name, parsed):
+            rows = connection.execute(statement, values)
+            found.update(dict.fromkeys(map(document_id, rows)))
+        return list(found)
 
     def _page(
         self,
@@ -175,7 +203,11 @@ class KeyPages:
         statement = select(*key)
         if path:
             relations = _relations(self._schema, path)
-            statement = _reaching(statement, model, relations)
+            statement, columns = _reaching(statement, model, relations)
+            bound = _bound("page_key", columns)
+            statement = statement.where(
+                *(column == value for column, value in zip(columns, bound, strict=True))
+            )
             if any(relation.many for relation in relations):
                 statement = statement.distinct()
         if goes_on:
@@ -189,8 +221,9 @@ class KeyPages:
 
 def _reaching(
     statement: Select[Any], entity: Any, relations: Sequence[RelationSchema]
-) -> Select[Any]:
-    """Owners that reach the row ``page_key`` at the end of the relations."""
+) -> tuple[Select[Any], list[Any]]:
+    """Owners, joined with what leads to a row at the end of the relations, and the
+    columns that hold the key of that row."""
     *steps, last = relations
     for relation in steps:
         statement, entity = _joined(statement, entity, relation)
@@ -200,10 +233,7 @@ def _reaching(
     else:
         statement, entity = _joined(statement, entity, last)
         columns = columns_of(entity, last.document.primary_key)
-    bound = _bound("page_key", columns)
-    return statement.where(
-        *(column == value for column, value in zip(columns, bound, strict=True))
-    )
+    return statement, columns
 
 
 def _joined(

@@ -93,6 +93,12 @@ class Loader:
         """
         return self._pages.owners(connection, path, key, after, limit)
 
+    def find_all_owners(
+        self, connection: Connection, path: str, keys: Sequence[str]
+    ) -> list[str]:
+        """Ids of the documents that embed any of these rows; in no order."""
+        return self._pages.owners_of_all(connection, path, keys)
+
 
 def to_dict(schema: ModelSchema, instance: Any) -> dict[str, Any]:
     """The document of an instance as it is, what has not been flushed included.

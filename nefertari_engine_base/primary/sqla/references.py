@@ -38,7 +38,7 @@ def stored_references(
     """
     by_key = {state.identity: state for state in states if state.identity}
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_LOCK_SQLITE)
+        lock_sqlite(connection)
     model = mapper.class_
     width = len(mapper.primary_key)
     key = [mapper.get_property_by_column(column) for column in mapper.primary_key]
@@ -57,6 +57,11 @@ def stored_references(
             if state is not None:
                 found[state] = dict(zip(names, row[width:], strict=True))
     return found
+
+
+def lock_sqlite(connection: Connection) -> None:
+    """Take the lock for writing, so that nobody changes what is read from now on."""
+    connection.exec_driver_sql(_LOCK_SQLITE)
 
 
 def _chunks(keys: Iterable[Any]) -> Iterator[list[Any]]:

@@ -7,7 +7,7 @@ https://docs.sqlalchemy.org/en/20/orm/events.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import event, inspect
@@ -22,6 +22,11 @@ from nefertari_engine_base.primary.sqla.announcing import (
     explained,
     heard_of,
     known_of,
+)
+from nefertari_engine_base.primary.sqla.cascades import (
+    Cause,
+    foresee,
+    reaches_documents,
 )
 from nefertari_engine_base.primary.sqla.references import stored_references
 from nefertari_engine_base.primary.sqla.sources import SOURCES, Source
@@ -118,13 +123,6 @@ def _after_delete(mapper: Mapper[Any], connection: Connection, target: Any) -> N
         _hear(state, connection, source, change, target)
 
 
-_MAPPER_LISTENERS: dict[str, Callable[..., None]] = {
-    "after_insert": _after_insert,
-    "after_update": _after_update,
-    "after_delete": _after_delete,
-}
-
-
 def _changed(state: InstanceState[Any]) -> frozenset[str]:
     """Attributes with a net change; loads nothing."""
     keys = [key for key in state.committed_state if _history(state, key).has_changes()]
@@ -192,13 +190,49 @@ def _before_flush(session: Session, context: Any, instances: Any) -> None:
         heard_of(session).stored.update(stored)
     for instance in session.deleted:
         source = SOURCES.get(type(instance))
-        if source is not None and source.shown_in is not None:
-            # After the delete, and after what the database cascades, nobody can tell
-            # any more which documents have shown the row.
-            state = inspect(instance)
-            connection = session.connection(bind_arguments={"mapper": state.mapper})
-            id_ = source.schema.document_id(state.identity or ())
-            heard_of(session).going[state] = source.shown_in(connection, id_)
+        if source is not None:
+            _look_up_shown(source, session, instance_state(instance))
+    _foresee(session, session.deleted, Cause.DELETE)
+    _foresee(session, filter(_has_new_key, session.dirty), Cause.NEW_KEY)
+
+
+def _look_up_shown(source: Source, session: Session, state: InstanceState[Any]) -> None:
+    """Learn which documents show a row, while it is there: after the delete, and after
+    what the database cascades, nobody can tell any more."""
+    if source.shown_in is not None:
+        connection = session.connection(bind_arguments={"mapper": state.mapper})
+        id_ = source.schema.document_id(state.identity or ())
+        heard_of(session).going[state] = source.shown_in(connection, [id_])
+
+
+def _before_delete(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
+    source, state = SOURCES.get(type(target)), instance_state(target)
+    session = state.session
+    # An orphan is found out by the flush itself.
+    if source is not None and session and state not in heard_of(session).going:
+        _look_up_shown(source, session, state)
+
+
+def _has_new_key(instance: Any) -> bool:
+    state = instance_state(instance)
+    return any(
+        state.mapper.get_property_by_column(column).key in state.committed_state
+        for column in state.mapper.primary_key
+    )
+
+
+def _foresee(session: Session, instances: Iterable[Any], cause: Cause) -> None:
+    """Learn what the database will do by itself with the rows of others."""
+    keys: dict[Mapper[Any], list[Any]] = {}
+    for instance in instances:
+        state = instance_state(instance)
+        if state.identity is not None:
+            keys.setdefault(state.mapper, []).append(state.identity)
+    for mapper, chosen in keys.items():
+        if reaches_documents(mapper, cause):
+            connection = session.connection(bind_arguments={"mapper": mapper})
+            found = foresee(connection, mapper, chosen, cause)
+            heard_of(session).cascaded.setdefault(connection, []).extend(found)
 
 
 def _load_references(source: Source, instance: Any) -> None:
@@ -214,10 +248,23 @@ def _after_flush(session: Session, context: Any) -> None:
     if heard is None:
         return
     flushed, heard.flushed = heard.flushed, {}
+    cascaded, heard.cascaded = heard.cascaded, {}
     heard.stored, heard.going = {}, {}
     for connection, found in flushed.items():
         announce(session, connection, found)
+    for connection, found in cascaded.items():
+        # What the unit of work's own cascades have done was heard of already.
+        known = {change.ref for _, change, _ in flushed.get(connection, ())}
+        new = [item for item in found if item[1].ref not in known]
+        announce(session, connection, new)
 
+
+_MAPPER_LISTENERS: dict[str, Callable[..., None]] = {
+    "after_insert": _after_insert,
+    "after_update": _after_update,
+    "before_delete": _before_delete,
+    "after_delete": _after_delete,
+}
 
 event.listen(Session, "before_flush", _before_flush)
 event.listen(Session, "after_flush", _after_flush)

@@ -22,16 +22,18 @@ class Source:
 
     :attr schema: has the model's key; of a base class, if that is what has documents.
     :attr references: attributes whose old values are needed.
+    :attr contents: attributes and relations that any document shows.
     :attr derived: attributes that the database computes, whatever has changed.
-    :attr shown_in: looks up the documents that show a row, by its id; ``None`` if no
-        document does that could not be named otherwise.
+    :attr shown_in: looks up the documents that show any of some rows, by their ids;
+        ``None`` if no document does that could not be named otherwise.
     """
 
     model: type
     schema: ModelSchema
     references: frozenset[str]
     derived: frozenset[str]
-    shown_in: Callable[[Connection, str], Mapping[str, Sequence[str]]] | None
+    contents: frozenset[str]
+    shown_in: Callable[[Connection, Sequence[str]], Mapping[str, Sequence[str]]] | None
     publisher: IPublisher
     outbox_for: Callable[[Engine], SQLOutbox]
     name: str = field(init=False)

@@ -1,0 +1,177 @@
+"""What the database will do by itself when rows go or get another key.
+
+``ON DELETE CASCADE`` and its likes change rows that neither a session nor a statement
+names, and afterwards nobody can tell which they were. So they are looked up before.
+https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import ForeignKeyConstraint, Table, and_, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Mapper
+
+from nefertari_engine_base.primary.sqla.announcing import Found
+from nefertari_engine_base.primary.sqla.keys import KeyedSelect
+from nefertari_engine_base.primary.sqla.rows import (
+    NamedRow,
+    RowReader,
+    deleted,
+    mapper_of,
+    updated,
+)
+
+
+class Cause(Enum):
+    """What happens to the rows that others refer to."""
+
+    DELETE = "ondelete"
+    NEW_KEY = "onupdate"
+
+
+#: What the database does to referring rows, where it does anything.
+_RULES = ("CASCADE", "SET NULL", "SET DEFAULT")
+
+_Key = tuple[Any, ...]
+
+
+def foresee(
+    connection: Connection, mapper: Mapper[Any], keys: Sequence[_Key], cause: Cause
+) -> list[Found]:
+    """What is to be reported of rows that the database will change by itself.
+
+    :param keys: primary keys of the rows that go, or get another key.
+    """
+    found: list[Found] = []
+    seen: set[tuple[Table, _Key]] = set()
+    todo = [(table, key, list(keys), cause) for table, key in _tables(mapper)]
+    while todo:
+        table, key, chosen, cause = todo.pop()
+        for constraint, rule in _referring(table, cause):
+            child = constraint.table
+            assert isinstance(child, Table)
+            rows = _Children(connection, constraint)
+            below = rows.find(key, chosen)
+            new = [key for key in below if (child, key) not in seen]
+            seen.update((child, key) for key in new)
+            if new:
+                found += rows.report(new, cause, rule)
+                if cause is Cause.DELETE and rule == "CASCADE":
+                    todo.append((child, list(child.primary_key), new, cause))
+    return found
+
+
+def reaches_documents(mapper: Mapper[Any], cause: Cause) -> bool:
+    """Whether there is anything to foresee."""
+    return any(True for table, _ in _tables(mapper) for _ in _referring(table, cause))
+
+
+def _tables(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
+    """The tables that a row of a class is in, with its key there."""
+    names = [mapper.get_property_by_column(part).key for part in mapper.primary_key]
+    for table in mapper.tables:
+        if isinstance(table, Table):
+            own = [
+                next((c for c in mapper.attrs[name].columns if c.table is table), None)
+                for name in names
+            ]
+            if all(column is not None for column in own):
+                yield table, own
+
+
+def _referring(
+    table: Table, cause: Cause
+) -> Iterator[tuple[ForeignKeyConstraint, str]]:
+    """The constraints by which a change of this table's rows reaches documents."""
+    for other in table.metadata.tables.values():
+        for constraint in other.foreign_key_constraints:
+            rule = str(getattr(constraint, cause.value) or "").upper()
+            if (
+                constraint.referred_table is table
+                and rule in _RULES
+                and _leads_to_documents(other, frozenset())
+            ):
+                yield constraint, rule
+
+
+def _leads_to_documents(table: Table, passed: frozenset[Table]) -> bool:
+    if mapper_of(table) is not None:
+        return True
+    return any(
+        constraint.referred_table is table
+        and constraint.ondelete
+        and other not in passed
+        and _leads_to_documents(other, passed | {table})
+        for other in table.metadata.tables.values()
+        for constraint in other.foreign_key_constraints
+    )
+
+
+class _Children:
+    """The rows that refer to others by one constraint."""
+
+    def __init__(
+        self, connection: Connection, constraint: ForeignKeyConstraint
+    ) -> None:
+        self._connection = connection
+        self._constraint = constraint
+        self._table = constraint.table
+        self._parent = constraint.referred_table.alias()
+        self._mapper = mapper_of(self._table)
+
+    def find(self, key: Sequence[Any], keys: Sequence[_Key]) -> list[_Key]:
+        """Primary keys of the rows that refer to rows of these keys."""
+        own = list(self._table.primary_key)
+        if not own:
+            return []
+        statement = select(*own).select_from(self._table)
+        statement = statement.join(
+            self._parent,
+            and_(
+                *(
+                    element.parent == self._parent.c[element.column.key]
+                    for element in self._constraint.elements
+                )
+            ),
+        )
+        referred = [self._parent.c[column.key] for column in key]
+        return [tuple(row) for row in self._fetch(statement, referred, keys)]
+
+    def report(self, keys: Sequence[_Key], cause: Cause, rule: str) -> list[Found]:
+        """What is to be reported of these rows."""
+        if self._mapper is None:
+            return []
+        assert isinstance(self._table, Table)
+        reader = RowReader(self._mapper, table=self._table)
+        columns = list(self._table.primary_key)
+        values = self._fetch(select(*reader.columns), columns, keys)
+        rows = reader.rows(values)
+        if cause is Cause.DELETE and rule == "CASCADE":
+            return deleted(rows, self._connection)
+        return [self._moved(row, rule) for row in rows]
+
+    def _moved(self, row: NamedRow, rule: str) -> Found:
+        assert self._mapper is not None
+        names = frozenset(
+            self._mapper.get_property_by_column(column).key
+            for column in self._constraint.columns
+        )
+        previous = {n: v for n, v in row.references.items() if n in names}
+        # What a row refers to after SET DEFAULT and CASCADE is found at delivery.
+        known = {n: v for n, v in row.references.items() if n not in names}
+        if rule == "SET NULL":
+            known |= dict.fromkeys(previous)
+        moved = NamedRow(row.source, row.id, row.key, known)
+        return updated(moved, names, previous)
+
+    def _fetch(
+        self, statement: Any, columns: Sequence[Any], keys: Sequence[_Key]
+    ) -> Iterator[Any]:
+        chosen = [key[0] for key in keys] if len(columns) == 1 else list(keys)
+        source = KeyedSelect(statement, columns)
+        for prepared, values in source.prepare(self._connection.dialect.name, chosen):
+            yield from self._connection.execute(prepared, values).all()

@@ -401,12 +401,14 @@ def test_an_id_that_is_too_long_is_refused_and_its_neighbours_land(app, letter):
     assert app.waiting() == 0
 
 
-#: Two models, and their keys as the application and as the row spells them.
+#: Two models, their keys as the application and as the row spells them, and another.
 RESPELLED = [
-    pytest.param(Price, "amount", Decimal("1.1"), ["1.10"], id="decimal"),
-    pytest.param(Lowered, "name", "One", ["one"], id="text"),
+    pytest.param(
+        Price, "amount", Decimal("1.1"), Decimal("3.5"), ["1.10", "3.50"], id="decimal"
+    ),
+    pytest.param(Lowered, "name", "One", "Other", ["one", "other"], id="text"),
 ]
-RESPELLED_NAMES = ("model", "attribute", "key", "ids")
+RESPELLED_NAMES = ("model", "attribute", "key", "other", "ids")
 
 
 def assert_the_only_document_is(app, model, id_, note) -> None:
@@ -417,9 +419,10 @@ def assert_the_only_document_is(app, model, id_, note) -> None:
     assert_index_equals_rows(app, [model])
 
 
+@pytest.mark.parametrize("fresh", [False, True], ids=["same session", "new session"])
 @pytest.mark.parametrize(RESPELLED_NAMES, RESPELLED)
 def test_a_key_spelled_otherwise_than_by_its_row_has_one_document(
-    app, model, attribute, key, ids
+    app, model, attribute, key, other, ids, fresh
 ):
     clear(app, model)
     with app.session(expire_on_commit=False) as session:
@@ -430,11 +433,27 @@ def test_a_key_spelled_otherwise_than_by_its_row_has_one_document(
         row.note = "changed"
         session.commit()
         assert_the_only_document_is(app, model, ids[0], "changed")
-        session.expunge(row)
-        session.delete(session.get(model, key))
+        if fresh:
+            session.expunge(row)
+            row = session.get(model, key)
+        session.delete(row)
         session.commit()
     assert app.documents(model) == {}
     assert app.waiting() == 0
+
+
+@pytest.mark.parametrize(RESPELLED_NAMES, RESPELLED)
+def test_a_key_spelled_otherwise_that_changes_leaves_no_old_document(
+    app, model, attribute, key, other, ids
+):
+    clear(app, model)
+    with app.session(expire_on_commit=False) as session:
+        row = model(**{attribute: key}, note="moved")
+        session.add(row)
+        session.commit()
+        setattr(row, attribute, other)
+        session.commit()
+        assert_the_only_document_is(app, model, ids[1], "moved")
 
 
 def clear(app, model) -> None:

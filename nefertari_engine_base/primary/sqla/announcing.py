@@ -43,6 +43,7 @@ class Heard:
     :attr committed: the (nested) transaction that has just been committed.
     :attr stored: references as they stand in the rows that the running flush changes.
     :attr going: the documents that show rows which the running flush deletes.
+    :attr spelled: keys of rows that go or get another one, as the rows spell them.
     :attr cascaded: what the database will do by itself in the running flush.
     """
 
@@ -54,6 +55,7 @@ class Heard:
         default_factory=dict
     )
     cascaded: dict[Connection, list[Found]] = field(default_factory=dict)
+    spelled: dict[InstanceState[Any], tuple[Any, ...]] = field(default_factory=dict)
 
 
 def heard_of(session: Session) -> Heard:
@@ -167,6 +169,7 @@ def _after_soft_rollback(session: Session, previous: SessionTransaction) -> None
         heard.flushed = {}
         heard.going = {}
         heard.cascaded = {}
+        heard.spelled = {}
         heard.stored = {}
 
 

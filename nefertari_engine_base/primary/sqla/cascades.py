@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import ForeignKeyConstraint, Table, and_, select
 from sqlalchemy.engine import Connection
@@ -24,6 +25,7 @@ from nefertari_engine_base.primary.sqla.rows import (
     mapper_of,
     updated,
 )
+from nefertari_engine_base.primary.sqla.sources import SOURCES
 
 
 class Cause(Enum):
@@ -37,6 +39,7 @@ class Cause(Enum):
 _RULES = ("CASCADE", "SET NULL", "SET DEFAULT")
 
 _Key = tuple[Any, ...]
+_Rule = tuple[ForeignKeyConstraint, str]
 
 
 def foresee(
@@ -67,7 +70,7 @@ def foresee(
 
 def reaches_documents(mapper: Mapper[Any], cause: Cause) -> bool:
     """Whether there is anything to foresee."""
-    return any(True for table, _ in _tables(mapper) for _ in _referring(table, cause))
+    return any(_referring(table, cause) for table, _ in _tables(mapper))
 
 
 def _tables(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
@@ -83,10 +86,23 @@ def _tables(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
                 yield table, own
 
 
-def _referring(
-    table: Table, cause: Cause
-) -> Iterator[tuple[ForeignKeyConstraint, str]]:
+#: What was found of a table, as long as the same models are followed and its metadata
+#: has the same tables: every delete of a session asks.
+_REFERRING: WeakKeyDictionary[Table, dict[Any, list[_Rule]]] = WeakKeyDictionary()
+
+
+def _referring(table: Table, cause: Cause) -> list[_Rule]:
     """The constraints by which a change of this table's rows reaches documents."""
+    known = _REFERRING.setdefault(table, {})
+    state = (cause, len(table.metadata.tables), frozenset(SOURCES.keys()))
+    if state not in known:
+        if len(known) > len(Cause):
+            known.clear()
+        known[state] = list(_find_referring(table, cause))
+    return known[state]
+
+
+def _find_referring(table: Table, cause: Cause) -> Iterator[_Rule]:
     for other in table.metadata.tables.values():
         for constraint in other.foreign_key_constraints:
             rule = str(getattr(constraint, cause.value) or "").upper()

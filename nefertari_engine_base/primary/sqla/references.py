@@ -59,6 +59,22 @@ def stored_references(
     return found
 
 
+def stored_key(
+    connection: Connection, mapper: Mapper[Any], identity: Sequence[Any]
+) -> tuple[Any, ...]:
+    """A row's key as the row spells it: its document has that for its id.
+
+    :return: ``identity`` itself, if there is no row.
+    """
+    columns = list(mapper.primary_key)
+    statement = select(*columns).with_for_update()
+    statement = statement.where(
+        *(column == part for column, part in zip(columns, identity, strict=True))
+    )
+    row = connection.execute(statement).first()
+    return tuple(identity) if row is None else tuple(row)
+
+
 def lock_sqlite(connection: Connection) -> None:
     """Take the lock for writing, so that nobody changes what is read from now on."""
     connection.exec_driver_sql(_LOCK_SQLITE)

@@ -28,7 +28,10 @@ from nefertari_engine_base.primary.sqla.cascades import (
     foresee,
     reaches_documents,
 )
-from nefertari_engine_base.primary.sqla.references import stored_references
+from nefertari_engine_base.primary.sqla.references import (
+    stored_key,
+    stored_references,
+)
 from nefertari_engine_base.primary.sqla.sources import SOURCES, Source
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
@@ -91,7 +94,7 @@ def _after_update(mapper: Mapper[Any], connection: Connection, target: Any) -> N
     current_id = source.current_id(state)
     references = _references(source, state)
     previous = _previous(source, state)
-    old_id = source.schema.document_id(state.identity or ())
+    old_id = _stored_id(source, state)
     if old_id != current_id:
         # The row has another key now: the old document goes, a new one comes.
         gone = Change(
@@ -110,7 +113,7 @@ def _after_update(mapper: Mapper[Any], connection: Connection, target: Any) -> N
 def _after_delete(mapper: Mapper[Any], connection: Connection, target: Any) -> None:
     if (source := SOURCES.get(type(target))) is not None:
         state = instance_state(target)
-        id_ = source.schema.document_id(state.identity or ())
+        id_ = _stored_id(source, state)
         change = Change(
             DocumentRef(source.name, id_),
             Action.DELETED,
@@ -191,9 +194,28 @@ def _before_flush(session: Session, context: Any, instances: Any) -> None:
     for instance in session.deleted:
         source = SOURCES.get(type(instance))
         if source is not None:
+            _look_up_key(source, session, instance_state(instance))
             _look_up_shown(source, session, instance_state(instance))
+    moved = [instance for instance in session.dirty if _has_new_key(instance)]
+    for instance in moved:
+        source = SOURCES.get(type(instance))
+        if source is not None:
+            _look_up_key(source, session, instance_state(instance))
     _foresee(session, session.deleted, Cause.DELETE)
-    _foresee(session, filter(_has_new_key, session.dirty), Cause.NEW_KEY)
+    _foresee(session, moved, Cause.NEW_KEY)
+
+
+def _look_up_key(source: Source, session: Session, state: InstanceState[Any]) -> None:
+    if source.is_respelled and state.identity:
+        connection = session.connection(bind_arguments={"mapper": state.mapper})
+        key = stored_key(connection, state.mapper, state.identity)
+        heard_of(session).spelled[state] = key
+
+
+def _stored_id(source: Source, state: InstanceState[Any]) -> str:
+    """The id of the document that a row has had."""
+    known = heard_of(state.session).spelled if state.session else {}
+    return source.schema.document_id(known.get(state) or state.identity or ())
 
 
 def _look_up_shown(source: Source, session: Session, state: InstanceState[Any]) -> None:
@@ -249,7 +271,7 @@ def _after_flush(session: Session, context: Any) -> None:
         return
     flushed, heard.flushed = heard.flushed, {}
     cascaded, heard.cascaded = heard.cascaded, {}
-    heard.stored, heard.going = {}, {}
+    heard.stored, heard.going, heard.spelled = {}, {}, {}
     for connection, found in flushed.items():
         announce(session, connection, found)
     for connection, found in cascaded.items():

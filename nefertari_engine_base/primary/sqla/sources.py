@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstanceState, Mapper
 
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
+from nefertari_engine_base.primary.sqla.types import is_spelled_one_way
 from nefertari_engine_base.schema import ModelSchema
 
 
@@ -26,6 +27,7 @@ class Source:
     :attr derived: attributes that the database computes, whatever has changed.
     :attr shown_in: looks up the documents that show any of some rows, by their ids;
         ``None`` if no document does that could not be named otherwise.
+    :attr is_respelled: rows may spell their key otherwise than instances do.
     """
 
     model: type
@@ -38,12 +40,17 @@ class Source:
     outbox_for: Callable[[Engine], SQLOutbox]
     name: str = field(init=False)
     key: tuple[str, ...] = field(init=False)
+    is_respelled: bool = field(init=False)
 
     def __post_init__(self) -> None:
         mapper: Mapper[Any] = inspect(self.model)
         key = [mapper.get_property_by_column(part).key for part in mapper.primary_key]
         object.__setattr__(self, "name", self.model.__name__)
         object.__setattr__(self, "key", tuple(key))
+        types = [part.type for part in mapper.primary_key]
+        object.__setattr__(
+            self, "is_respelled", not all(map(is_spelled_one_way, types))
+        )
 
     def current_id(self, state: InstanceState[Any]) -> str:
         """The document id of an instance as it has just been flushed."""

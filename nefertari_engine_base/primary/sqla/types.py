@@ -93,6 +93,16 @@ def have_equal_values(one: TypeEngine[Any], other: TypeEngine[Any]) -> bool:
     return description is not None and _alike(description, describe_type(other))
 
 
+def is_spelled_one_way(type_: TypeEngine[Any]) -> bool:
+    """Whether a row gives a value of a column back exactly as it was saved.
+
+    A decimal gets the places of its column, and a decorator may do anything.
+    """
+    if getattr(type_, "collation", None) or isinstance(type_, pg.CITEXT | sa.CHAR):
+        return False
+    return isinstance(type_, sa.Integer | sa.String | sa.Uuid | sa.Date)
+
+
 def _alike(one: TypeDescription, other: TypeDescription | None) -> bool:
     if other is None or one.many != other.many or one.enum_values != other.enum_values:
         return False

@@ -94,7 +94,9 @@ def run(engines: Engines, waker: Waker) -> None:
             except EngineError as error:
                 handler = failures.handler(engines.registry)
                 handler.delivery_failed(error, _waiting(engines))
-                ceiling = min(LONGEST_BACKOFF, SHORTEST_BACKOFF * 2**failures_in_a_row)
+                # Bounded, since a power of two that is no float would end the worker.
+                doubled = SHORTEST_BACKOFF * 2 ** min(failures_in_a_row, 10)
+                ceiling = min(LONGEST_BACKOFF, doubled)
                 failures_in_a_row += 1
                 waker.pause(random.uniform(ceiling / 2, ceiling))
 

@@ -7,8 +7,10 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.primary.sqla import waking
 from nefertari_engine_base.sync.waker import Waker
+from nefertari_engine_base.sync.worker import run
 from nefertari_engine_base.values import Touch
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import INDEXED, Movie, declare
@@ -213,6 +215,31 @@ def test_a_call_that_comes_before_the_wait_counts_and_counts_once():
     waker.wake()
     assert waker.wait(60)
     assert not waker.wait(0.01)
+
+
+def test_an_outage_of_any_length_does_not_end_a_worker(
+    tmp_path, elasticsearch_url, index_prefix, monkeypatch
+):
+    def fail(*arguments):
+        raise SecondaryUnavailable("gone")
+
+    class Impatient(Waker):
+        pauses = 0
+
+        def pause(self, seconds):
+            assert 0 < seconds <= 30
+            self.pauses += 1
+            if self.pauses == 2000:
+                self.stop()
+
+    monkeypatch.setattr("nefertari_engine_base.sync.worker.drain", fail)
+    url = f"sqlite:///{tmp_path / 'films.sqlite'}"
+    app = Application(url, elasticsearch_url, index_prefix, declare)
+    app.primary.setup_database()
+    waker = Impatient()
+    run(app.engines, waker)
+    assert waker.pauses == 2000
+    app.close()
 
 
 def test_a_pause_is_ended_by_a_stop_and_not_by_a_call():

@@ -27,6 +27,8 @@ _OPTIONS = {
     "shared_buffers": "256MB",
     # The tests kill this server, and what it has acknowledged must then be there.
     "fsync": "on",
+    # Two-phase commits, which the default of 0 forbids.
+    "max_prepared_transactions": "20",
 }
 
 

@@ -31,6 +31,7 @@ from nefertari_engine_base.primary.sqla import (
     signals,
     statements,  # noqa: F401 - listens from its import on
 )
+from nefertari_engine_base.primary.sqla.binds import Binds
 from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
@@ -54,20 +55,27 @@ class SQLAlchemyEngine:
     :param engine: the application's engine.
     :param session: finds the session that reads use; by default those of
         :class:`~nefertari_engine_base.primary.sqla.session.Sessions`.
+    :param binds: engines of classes that have their rows in other databases, as
+        :class:`sqlalchemy.orm.Session` takes them. Each database has an outbox.
     """
 
     name = "sqla"
 
     def __init__(
-        self, engine: Engine, session: Callable[[], Session] | None = None
+        self,
+        engine: Engine,
+        session: Callable[[], Session] | None = None,
+        binds: Mapping[type, Engine] | None = None,
     ) -> None:
-        if engine.dialect.name not in _OUTBOXES:
-            raise ConfigurationError(
-                f"{engine.dialect.name} is not supported: the outbox needs SQLite or "
-                f"PostgreSQL."
-            )
+        self.binds = Binds(engine, binds or {})
+        for one in self.binds.engines:
+            if one.dialect.name not in _OUTBOXES:
+                raise ConfigurationError(
+                    f"{one.dialect.name} is not supported: the outbox needs SQLite or "
+                    f"PostgreSQL."
+                )
         self.engine = engine
-        self.sessions = Sessions(engine)
+        self.sessions = Sessions(engine, self.binds.by_class)
         self._session = session or self.sessions.current
         self._publisher: IPublisher | None = None
         self._schemas: dict[str, ModelSchema] = {}
@@ -101,6 +109,7 @@ class SQLAlchemyEngine:
         described = replace(
             schema.describe(model, options, options_of), internals=_internals(model)
         )
+        self.binds.check(described)
         self._schemas[described.name] = described
         self._loaders.pop(described.name, None)
         return described
@@ -172,24 +181,22 @@ class SQLAlchemyEngine:
         A SQLite file is put in WAL mode, in which deliveries and readers do not wait
         for each other: https://www.sqlite.org/wal.html
         """
-        if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        metadatas = {
-            id(known.model.metadata): known.model.metadata  # type: ignore[attr-defined]
-            for known in self._known_schemas().values()
-        }
-        for metadata in metadatas.values():
-            metadata.create_all(self.engine)
-        self._outbox_for(self.engine).setup()
+        models = [known.model for known in self._known_schemas().values()]
+        for engine in self.binds.engines:
+            if engine.dialect.name == "sqlite":
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            for metadata, tables in self.binds.tables(engine, models):
+                metadata.create_all(engine, tables)
+            self._outbox_for(engine).setup()
 
     def outboxes(self) -> Sequence[SQLOutbox]:
         """See :meth:`IPrimaryEngine.outboxes`."""
-        return [self._outbox_for(self.engine)]
+        return [self._outbox_for(engine) for engine in self.binds.engines]
 
     def outbox_of(self, schema: ModelSchema) -> SQLOutbox:
         """See :meth:`IPrimaryEngine.outbox_of`."""
-        return self._outbox_for(self.engine)
+        return self._outbox_for(self.binds.engine_of(schema.model))
 
     def _outbox_for(self, engine: Engine) -> SQLOutbox:
         outbox = self._outboxes.get(engine)
@@ -251,7 +258,7 @@ class SQLAlchemyEngine:
         self, schema: ModelSchema, after: str | None, limit: int
     ) -> Sequence[str]:
         """See :meth:`IPrimaryEngine.list_ids`."""
-        with self._outbox_for(self.engine).engine.connect() as connection:
+        with self.outbox_of(schema).engine.connect() as connection:
             return self._loader_of(schema.name).list_ids(connection, after, limit)
 
     def close(self) -> None:

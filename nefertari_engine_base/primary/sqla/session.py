@@ -7,6 +7,8 @@ sessions of its own needs none of this: changes are heard of in every session.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import zope.sqlalchemy
 from pyramid.request import Request
 from pyramid.threadlocal import get_current_request
@@ -19,10 +21,13 @@ class Sessions:
     """Makes sessions, and finds the current one.
 
     :param engine: what the sessions are bound to.
+    :param binds: what the rows of some classes are in instead.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.factory = sessionmaker(engine)
+    def __init__(
+        self, engine: Engine, binds: Mapping[type, Engine] | None = None
+    ) -> None:
+        self.factory = sessionmaker(engine, binds=dict(binds or {}))
         self._of_thread = scoped_session(self.factory)
 
     def of_request(self, request: Request) -> Session:

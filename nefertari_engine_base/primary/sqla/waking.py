@@ -162,7 +162,7 @@ class Listener(AbstractContextManager[None]):
     def _wait_after(self, error: Exception) -> bool:
         """Wait before the next try; ``True`` if the context ends meanwhile."""
         self._failures += 1
-        ceiling = min(LONGEST_BACKOFF, 0.1 * 2**self._failures)
+        ceiling = min(LONGEST_BACKOFF, 0.1 * 2 ** min(self._failures, 10))
         log.warning(
             "The connection that wakes this worker is lost and will be opened again; "
             "until then it polls: %s",

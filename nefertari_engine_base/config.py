@@ -32,6 +32,7 @@ def secondary(
     fields: Mapping[str, Any] | None = None,
     exclude: Sequence[str] = (),
     query_secondary: bool | None = None,
+    when: Callable[[type], Any] | None = None,
 ) -> Callable[[M], M]:
     """Give a model documents in the secondary engine; found by ``config.scan``.
 
@@ -42,6 +43,9 @@ def secondary(
     :param exclude: names of fields that stay out of the index.
     :param query_secondary: whether collection queries of this model go to the
         secondary; overrides the setting ``nefertari.query_secondary``.
+    :param when: makes of the class the condition under which a row has a document:
+        ``when=lambda model: model.published``. It looks at columns of the class only,
+        since a change of anything else is not followed.
     """
 
     def decorate(model: M) -> M:
@@ -54,6 +58,7 @@ def secondary(
                     fields=fields,
                     exclude=exclude,
                     query_secondary=query_secondary,
+                    when=when,
                 )
 
         # The category that config.scan looks for unless told otherwise.
@@ -71,6 +76,7 @@ def add_secondary(
     fields: Mapping[str, Any] | None = None,
     exclude: Sequence[str] = (),
     query_secondary: bool | None = None,
+    when: Callable[[type], Any] | None = None,
 ) -> None:
     """Directive: what :func:`secondary` does, without a scan.
 
@@ -79,7 +85,11 @@ def add_secondary(
     model = config.maybe_dotted(model)
     engines = engines_of(config.registry)
     options = SecondaryOptions.of(
-        nested=nested, fields=fields, exclude=exclude, query_secondary=query_secondary
+        nested=nested,
+        fields=fields,
+        exclude=exclude,
+        query_secondary=query_secondary,
+        when=when,
     )
     introspectable = config.introspectable(
         "secondary models", model, f"{model.__module__}.{model.__qualname__}", "model"

@@ -138,9 +138,14 @@ class IPrimaryEngine(Interface):
     def explain(schema: ModelSchema, query: Query) -> Mapping[str, Any]:
         """The statement that :meth:`search` would execute, for people to read."""
 
-    def get_by_ids(schema: ModelSchema, ids: Sequence[str]) -> Mapping[str, Any]:
+    def get_by_ids(
+        schema: ModelSchema, ids: Sequence[str], documents_only: bool = False
+    ) -> Mapping[str, Any]:
         """The instances that exist of these ids, by one query (and one for each
-        embedded to-many relation), in no particular order."""
+        embedded to-many relation), in no particular order.
+
+        :param documents_only: leave out those that have no document.
+        """
 
     def list_ids(schema: ModelSchema, after: str | None, limit: int) -> Sequence[str]:
         """Ids of the model's documents in the order of the primary key.

@@ -3,7 +3,7 @@ secondary makes its documents from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
@@ -47,12 +47,15 @@ class SecondaryOptions:
         types would choose another.
     :param exclude: names of fields that stay out of the index.
     :param query_secondary: overrides the setting ``nefertari.query_secondary``.
+    :param when: of the model's class makes the condition, in the primary's own terms,
+        under which an instance has a document.
     """
 
     nested: Mapping[str, Nested] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     query_secondary: bool | None = None
+    when: Callable[[type], Any] | None = None
 
     @classmethod
     def of(
@@ -62,11 +65,14 @@ class SecondaryOptions:
         fields: Mapping[str, Any] | None = None,
         exclude: Sequence[str] = (),
         query_secondary: bool | None = None,
+        when: Callable[[type], Any] | None = None,
     ) -> SecondaryOptions:
         """Options from the shapes that ``@secondary`` accepts."""
         if not isinstance(nested, Mapping):
             nested = {path: Nested() for path in nested}
-        return cls(dict(nested), dict(fields or {}), tuple(exclude), query_secondary)
+        return cls(
+            dict(nested), dict(fields or {}), tuple(exclude), query_secondary, when
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +209,9 @@ class ModelSchema:
     :attr bases: names of the mapped classes that the model inherits from.
     :attr internals: names of class attributes that are the primary's own affair and
         no behaviour of the model.
+    :attr condition: under which an instance has a document, in the primary's own
+        terms; ``None``: under any.
+    :attr condition_fields: what the condition looks at.
     """
 
     name: str
@@ -214,6 +223,8 @@ class ModelSchema:
     bases: tuple[str, ...] = ()
     internals: frozenset[str] = frozenset()
     options: SecondaryOptions = field(default_factory=SecondaryOptions)
+    condition: Any = None
+    condition_fields: frozenset[str] = frozenset()
 
     @cached_property
     def key_fields(self) -> tuple[FieldSchema, ...]:

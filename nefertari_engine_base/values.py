@@ -313,6 +313,8 @@ class Query:
     :attr aggregations: aggregations in the secondary's own JSON, or ``None``.
     :attr ids_only: the caller needs ids and no contents.
     :attr refresh: make every earlier write visible before the search.
+    :attr documents_only: a primary leaves out what has no document, since it answers
+        in place of the secondary.
     """
 
     filters: tuple[Filter, ...] = ()
@@ -325,6 +327,7 @@ class Query:
     aggregations: Mapping[str, Any] | None = None
     ids_only: bool = False
     refresh: bool = False
+    documents_only: bool = False
 
     @property
     def needs_secondary(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nefertari_engine_base.engines import Engines
@@ -97,7 +98,9 @@ def get_by_ids(
             return list(_secondary(engines).get(schema, names))
         except SecondaryUnavailable as error:
             _fall_back(engines, schema, request, error)
-    found = engines.primary_of(schema.model).get_by_ids(schema, names)
+    primary = engines.primary_of(schema.model)
+    replaces = _replaces_secondary(engines, schema, request)
+    found = primary.get_by_ids(schema, names, documents_only=replaces)
     return [found.get(name) for name in names]
 
 
@@ -128,7 +131,18 @@ def _ask(engines: Engines, schema: ModelSchema, request: Request) -> Any:
             return _ask_secondary(engines, schema, request)
         except SecondaryUnavailable as error:
             _fall_back(engines, schema, request, error)
+    if _replaces_secondary(engines, schema, request):
+        query = replace(request.query, documents_only=True)
+        request = replace(request, query=query)
     return _ask_primary(engines, schema, request)
+
+
+def _replaces_secondary(
+    engines: Engines, schema: ModelSchema, request: Request
+) -> bool:
+    """Whether the primary answers because the secondary cannot: what has no document
+    must not show up then."""
+    return engines.secondary is not None and _wants_secondary(engines, schema, request)
 
 
 def _fall_back(

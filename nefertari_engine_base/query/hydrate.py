@@ -49,7 +49,8 @@ def _load(
     engines: Engines, schema: ModelSchema, page: Page[Hit]
 ) -> tuple[list[Any], list[str]]:
     ids = [hit.id for hit in page.items]
-    found = engines.primary_of(schema.model).get_by_ids(schema, ids) if ids else {}
+    primary = engines.primary_of(schema.model)
+    found = primary.get_by_ids(schema, ids, documents_only=True) if ids else {}
     return (
         [found[id_] for id_ in ids if id_ in found],
         [id_ for id_ in ids if id_ not in found],

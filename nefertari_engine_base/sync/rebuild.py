@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,8 +49,7 @@ def index_all(
         for secondary in engines.secondaries.values():
             results = secondary.write(
                 schema,
-                # A row that is gone meanwhile is left to its own delete.
-                [Write(id_, snapshot.version, text) for id_, text in documents.items()],
+                _writes(schema, snapshot.version, ids, documents),
             )
             for result in results:
                 report.count(result.outcome)
@@ -67,3 +66,16 @@ def index_all(
     for secondary in engines.secondaries.values():
         secondary.refresh([schema])
     return total
+
+
+def _writes(
+    schema: ModelSchema,
+    version: int,
+    ids: Sequence[str],
+    documents: Mapping[str, bytes],
+) -> list[Write]:
+    if schema.condition is not None:
+        # A row without a document may have had one, before the condition was made.
+        return [Write(id_, version, documents.get(id_)) for id_ in ids]
+    # A row that is gone meanwhile is left to its own delete.
+    return [Write(id_, version, text) for id_, text in documents.items()]

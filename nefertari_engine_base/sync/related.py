@@ -120,6 +120,8 @@ def _contents(
     if relations and relations[-1].reindex is Reindex.LINK:
         return frozenset()
     names = set(schema.fields)
+    if not relations:
+        names |= schema.condition_fields
     for relation in schema.relations.values():
         names.add(relation.name)
         names.update(relation.owner_fields)

@@ -249,10 +249,13 @@ class SQLAlchemyEngine:
         """See :meth:`IPrimaryEngine.explain`."""
         return querying.explain(self._session(), schema, query)
 
-    def get_by_ids(self, schema: ModelSchema, ids: Sequence[str]) -> Mapping[str, Any]:
+    def get_by_ids(
+        self, schema: ModelSchema, ids: Sequence[str], documents_only: bool = False
+    ) -> Mapping[str, Any]:
         """See :meth:`IPrimaryEngine.get_by_ids`."""
         with _translated_read_errors():
-            return querying.get_by_ids(self._session(), schema, ids)
+            session = self._session()
+            return querying.get_by_ids(session, schema, ids, documents_only)
 
     def list_ids(
         self, schema: ModelSchema, after: str | None, limit: int

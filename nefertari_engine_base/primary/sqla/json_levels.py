@@ -26,7 +26,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from nefertari_engine_base.primary.sqla.json_expressions import template_of
 from nefertari_engine_base.primary.sqla.json_templates import form, json_object
-from nefertari_engine_base.primary.sqla.keys import columns_of
+from nefertari_engine_base.primary.sqla.keys import columns_of, has_document
 from nefertari_engine_base.primary.sqla.links import columns_to_owner, joins_from_owner
 from nefertari_engine_base.primary.sqla.ordering import byte_order
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
@@ -119,7 +119,8 @@ class _Statement:
     def build(self, schema: ModelSchema) -> sa.Select[Any]:
         """The statement for documents of the schema."""
         key = columns_of(schema.model, schema.primary_key)
-        chosen = sa.select().select_from(schema.model).where(_has_key(key))
+        chosen = sa.select().select_from(schema.model)
+        chosen = chosen.where(_has_key(key), *has_document(schema))
         level = _Level(self, schema, chosen)
         return level.select(level.columns(schema.primary_key))
 

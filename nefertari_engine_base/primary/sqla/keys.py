@@ -44,6 +44,11 @@ def columns_of(entity: Any, names: Sequence[str]) -> list[Any]:
     return [getattr(entity, name) for name in names]
 
 
+def has_document(schema: ModelSchema) -> list[Any]:
+    """The condition under which a row has a document, if there is one."""
+    return [] if schema.condition is None else [schema.condition]
+
+
 class KeyedSelect:
     """A statement for the rows of given keys, built once for each kind of database.
 

@@ -29,6 +29,7 @@ from nefertari_engine_base.primary.sqla.keys import (
     KeyedSelect,
     KeyPages,
     columns_of,
+    has_document,
     key_getter,
     parse_ids,
 )
@@ -52,7 +53,8 @@ class Loader:
         self._level = _Level(schema)
         self._pages = KeyPages(schema)
         self._rows = KeyedSelect(
-            select(*self._level.columns), columns_of(schema.model, schema.primary_key)
+            select(*self._level.columns).where(*has_document(schema)),
+            columns_of(schema.model, schema.primary_key),
         )
 
     def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:

@@ -30,6 +30,7 @@ from nefertari_engine_base.primary.sqla.filtering import conditions
 from nefertari_engine_base.primary.sqla.keys import (
     KeyedSelect,
     columns_of,
+    has_document,
     parse_ids,
 )
 from nefertari_engine_base.primary.sqla.ordering import byte_order
@@ -59,6 +60,8 @@ def count(session: Session, schema: ModelSchema, query: Query) -> int:
     """How many rows match, before ``limit`` and ``start``. :raises QueryError:"""
     _check_answerable(query)
     statement = select(func.count()).select_from(schema.model)
+    if query.documents_only:
+        statement = statement.where(*has_document(schema))
     dialect = _dialect(session, schema)
     with _refused_values():
         return session.scalars(
@@ -67,10 +70,15 @@ def count(session: Session, schema: ModelSchema, query: Query) -> int:
 
 
 def get_by_ids(
-    session: Session, schema: ModelSchema, ids: Sequence[str]
+    session: Session,
+    schema: ModelSchema,
+    ids: Sequence[str],
+    documents_only: bool = False,
 ) -> dict[str, Any]:
     """The instances that exist of these ids, in no particular order, by one query
     and one for each embedded to-many relation.
+
+    :param documents_only: leave out those that have no document.
 
     :raises InvalidDocumentId: for an id that cannot be one of the model.
     """
@@ -81,6 +89,8 @@ def get_by_ids(
     with _refused_values():
         dialect = _dialect(session, schema).name
         for statement, values in _by_keys(schema).prepare(dialect, list(keys)):
+            if documents_only:
+                statement = statement.where(*has_document(schema))
             for instance in session.scalars(statement, values).unique():
                 key = key_of(instance)
                 id_ = keys.get(key)
@@ -96,6 +106,8 @@ def build_select(schema: ModelSchema, query: Query, dialect: Dialect) -> Select[
     statement: Select[Any] = select(schema.model).where(
         *conditions(schema, schema.model, query.filters, dialect)
     )
+    if query.documents_only:
+        statement = statement.where(*has_document(schema))
     statement = statement.order_by(
         *(_sort_key(schema, sort) for sort in query.sort),
         *columns_of(schema.model, schema.primary_key),

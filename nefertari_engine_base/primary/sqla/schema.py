@@ -24,6 +24,7 @@ from nefertari_engine_base.exceptions import (
     MissingInverse,
     UnmappableField,
 )
+from nefertari_engine_base.primary.sqla.conditions import condition_of
 from nefertari_engine_base.primary.sqla.links import Link, find_link
 from nefertari_engine_base.primary.sqla.types import TypeDescription, describe_type
 from nefertari_engine_base.schema import (
@@ -54,7 +55,13 @@ def describe(
     mapper = _mapper(model)
     tree = _Tree.of(mapper, options)
     described = _Description(mapper, tree, options_of, model.__name__).build(())
-    return replace(described, options=options)
+    condition, looked_at = condition_of(mapper, options)
+    return replace(
+        described,
+        options=options,
+        condition=condition,
+        condition_fields=looked_at,
+    )
 
 
 def derived_fields(schema: ModelSchema) -> frozenset[str]:

@@ -46,7 +46,7 @@ nitpick_ignore_regex = [
     (
         r"py:.*",
         r"(abc|collections|contextlib|datetime|decimal|enum|ipaddress|threading|typing"
-        r"|uuid)(\..*)?",
+        r"|uuid|weakref)(\..*)?",
     ),
     # The same, under the names by which the annotations of the modules call them.
     (

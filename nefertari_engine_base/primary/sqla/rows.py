@@ -97,12 +97,12 @@ class RowReader:
         return frozenset(names)
 
     def rows(self, values: Iterable[Sequence[Any]]) -> list[NamedRow]:
-        """Rows that begin with :attr:`columns`, those that documents depend on."""
+        """Rows that begin with ``columns``, those that documents depend on."""
         named = [self.row(tuple(row)) for row in values]
         return [row for row in named if row is not None]
 
     def row(self, row: tuple[Any, ...]) -> NamedRow | None:
-        """A row of :attr:`columns`; ``None`` if no document depends on its class."""
+        """A row of ``columns``; ``None`` if no document depends on its class."""
         model: type = self.mapper.class_
         width = len(self.key)
         if self._classes:

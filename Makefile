@@ -13,7 +13,7 @@ path.write_text("$(CURDIR)")
 endef
 export PUT_ON_PATH
 
-.PHONY: test demo bench lint types docs format clean
+.PHONY: test demo bench chaos lint types docs format clean
 
 test: $(READY)
 	$(BIN)/pytest $(PYTEST_ARGS)
@@ -24,6 +24,10 @@ demo: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# CHAOS_ARGS="--seed 2026 --changes 1000" is given on.
+chaos: $(READY)
+	$(BIN)/python -m chaos $(CHAOS_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -22,7 +22,6 @@ from sqlalchemy.orm import InstanceState, Session, SessionTransaction
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IPublisher
-from nefertari_engine_base.primary.sqla.outbox import insert_entries
 from nefertari_engine_base.primary.sqla.sources import Source
 from nefertari_engine_base.sync.transaction import TransactionLog
 from nefertari_engine_base.values import Action, Change
@@ -92,7 +91,7 @@ def announce(session: Session, connection: Connection, found: Sequence[Found]) -
             raise
         outbox = changes[0][0].outbox_for(connection.engine)
         with explained():
-            log.write(outbox, partial(insert_entries, connection))
+            log.write(outbox, partial(outbox.insert, connection))
 
 
 def _publish(

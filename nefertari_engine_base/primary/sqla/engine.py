@@ -38,7 +38,6 @@ from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.session import Sessions
 from nefertari_engine_base.primary.sqla.sources import Source
-from nefertari_engine_base.primary.sqla.waking import announce
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.values import Capability, Page, Query
 
@@ -204,15 +203,14 @@ class SQLAlchemyEngine:
             _refuse_autocommit(engine)
             outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
             self._outboxes[engine] = outbox
-            if self._announces:
-                announce(engine)
+            outbox.announces = self._announces
         return outbox
 
     def announce_entries(self) -> None:
         """See :meth:`IPrimaryEngine.announce_entries`."""
         self._announces = True
-        for engine in list(self._outboxes):
-            announce(engine)
+        for outbox in list(self._outboxes.values()):
+            outbox.announces = True
 
     def _loader_of(self, model: str) -> Loader:
         loader = self._loaders.get(model)

@@ -98,12 +98,10 @@ def rows_of(touches: Iterable[Touch]) -> list[dict[str, Any]]:
     ]
 
 
-def insert_entries(
-    connection: Connection, touches: Sequence[Touch]
+def _insert_entries(
+    connection: Connection, touches: Sequence[Touch], announced: bool
 ) -> list[OutboxEntry]:
-    """Insert entries in the connection's transaction; see :mod:`.waking`."""
     rows = rows_of(touches)
-    announced = waking.is_announced(connection.engine)
     if len(rows) == 1:
         return [OutboxEntry(_insert_one(connection, rows[0], announced), touches[0])]
     statement = _announcing(_INSERT) if announced else _INSERT
@@ -157,6 +155,8 @@ class SQLOutbox(ABC):
 
     #: See :class:`~nefertari_engine_base.interfaces.IOutbox`.
     generation = 0
+    #: Whether commits of entries wake workers.
+    announces = False
 
     def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
         self.application_engine = engine
@@ -222,6 +222,14 @@ class SQLOutbox(ABC):
         with self.translated_errors(), self.engine.begin() as connection:
             status.forget_worker(connection, name)
 
+    def insert(
+        self, connection: Connection, touches: Sequence[Touch]
+    ) -> list[OutboxEntry]:
+        """Insert entries in the connection's transaction, for its commit to announce
+        if entries are announced here; see :mod:`.waking`."""
+        announced = self.announces and connection.dialect.name == "postgresql"
+        return _insert_entries(connection, touches, announced)
+
     def add(self, touches: Iterable[Touch]) -> None:
         """See :meth:`IOutbox.add`."""
         if rows := rows_of(touches):
@@ -230,7 +238,7 @@ class SQLOutbox(ABC):
                 self._notify(connection)
 
     def _notify(self, connection: Connection) -> None:
-        if waking.is_announced(self.application_engine):
+        if self.announces and connection.dialect.name == "postgresql":
             waking.notify(connection)
 
     def listen(self, wake: Callable[[], object]) -> AbstractContextManager[None]:
@@ -332,7 +340,8 @@ class SQLClaim:
         if not ids:
             return []
         touches = [Touch(touch.secondary, touch.model, id_) for id_ in ids]
-        return insert_entries(connection, touches)
+        # Who has claimed the old entry has the new ones: nobody is to be woken.
+        return _insert_entries(connection, touches, announced=False)
 
     def refuse_in(
         self,

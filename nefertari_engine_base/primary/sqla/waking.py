@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
-from weakref import WeakSet
 
 from sqlalchemy import ColumnClause, literal_column, select
 from sqlalchemy.engine import Connection, Engine
@@ -37,19 +36,6 @@ ENDING = 1.0
 
 #: Sends the notification, as a column of a statement.
 NOTIFICATION: ColumnClause[str] = literal_column(f"pg_notify('{CHANNEL}', '')")
-
-_announced: WeakSet[Engine] = WeakSet()
-
-
-def announce(engine: Engine) -> None:
-    """Notify workers of the entries that are inserted through this engine."""
-    if engine.dialect.name == "postgresql":
-        _announced.add(engine)
-
-
-def is_announced(engine: Engine) -> bool:
-    """Whether entries that are inserted through this engine wake workers."""
-    return engine in _announced
 
 
 def notify(connection: Connection) -> None:

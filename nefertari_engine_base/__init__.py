@@ -39,6 +39,7 @@ from nefertari_engine_base.query.queryable import Queryable
 from nefertari_engine_base.schema import Nested, Reindex
 from nefertari_engine_base.settings import EngineSettings
 from nefertari_engine_base.sync.capture import TouchDocuments
+from nefertari_engine_base.sync.visibility import visibility
 
 __all__ = [
     # Declaring models
@@ -58,6 +59,7 @@ __all__ = [
     "engines_of",
     "includeme",
     "setup_database",
+    "visibility",
 ]  # fmt: skip
 
 

@@ -249,6 +249,9 @@ class IOutbox(Interface):
     def draw_and_load(refs: Sequence[DocumentRef]) -> Snapshot:
         """As :meth:`IClaim.draw_and_load`, without a claim."""
 
+    def remaining(ids: Sequence[int]) -> int:
+        """How many of these entries are still to be applied; dead ones are not."""
+
     def waiting() -> int:
         """How many entries there are, claimed and not due ones included."""
 

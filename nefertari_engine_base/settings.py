@@ -24,6 +24,17 @@ class SyncMode(StrEnum):
     OFF = "off"
 
 
+class Visibility(StrEnum):
+    """What a commit waits for, beyond what its mode does anyway."""
+
+    #: Nothing.
+    ASYNC = "async"
+    #: Until the index has the changes; reads by id find them.
+    WRITTEN = "written"
+    #: Until searches find them.
+    VISIBLE = "visible"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """What the application's settings say of the base.
@@ -32,6 +43,12 @@ class EngineSettings:
         primary first. Default: none, engines are included by the application.
     :attr sync: ``nefertari.sync``: ``inline``, ``worker`` or ``off``. Default
         ``inline``.
+    :attr visibility: ``nefertari.sync.visibility``: what a commit waits for:
+        ``async``, ``written`` or ``visible``; ``request.sync_visibility`` and the
+        context :func:`~nefertari_engine_base.sync.visibility.visibility` override it.
+        Default ``async``.
+    :attr visibility_timeout: ``nefertari.sync.visibility_timeout``: seconds that such
+        a commit waits at most. Default 5.
     :attr query_secondary: ``nefertari.query_secondary``: whether collection queries
         go to the secondary unless told otherwise. Default true.
     :attr fallback: ``nefertari.fallback``: whether a query that the primary can
@@ -58,6 +75,8 @@ class EngineSettings:
 
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
+    visibility: Visibility = Visibility.ASYNC
+    visibility_timeout: float = 5.0
     query_secondary: bool = True
     fallback: bool = True
     batch_size: int = 500
@@ -75,6 +94,12 @@ class EngineSettings:
         return cls(
             engines=tuple(aslist(settings.get("nefertari.engine", ()))),
             sync=_sync_mode(settings.get("nefertari.sync", "inline")),
+            visibility=visibility_of(
+                settings.get("nefertari.sync.visibility", "async")
+            ),
+            visibility_timeout=read_number(
+                settings, "nefertari.sync.visibility_timeout", 5.0
+            ),
             query_secondary=asbool(settings.get("nefertari.query_secondary", True)),
             fallback=asbool(settings.get("nefertari.fallback", True)),
             batch_size=read_integer(settings, "nefertari.sync.batch_size", 500),
@@ -101,6 +126,17 @@ def _sync_mode(value: str) -> SyncMode:
         modes = ", ".join(SyncMode)
         raise ConfigurationError(
             f"nefertari.sync = {value!r}: expected one of {modes}."
+        ) from None
+
+
+def visibility_of(word: object) -> Visibility:
+    """The level of this name. :raises ConfigurationError: if there is none."""
+    try:
+        return Visibility(str(word).strip().lower())
+    except ValueError:
+        levels = ", ".join(Visibility)
+        raise ConfigurationError(
+            f"sync visibility {str(word)!r}: expected one of {levels}."
         ) from None
 
 

@@ -27,7 +27,7 @@ from nefertari_engine_base.interfaces import (
     ITransactionLog,
 )
 from nefertari_engine_base.settings import SyncMode
-from nefertari_engine_base.sync import failures
+from nefertari_engine_base.sync import failures, visibility
 from nefertari_engine_base.sync.delivery import deliver_inline
 from nefertari_engine_base.values import Change, OutboxEntry
 
@@ -81,6 +81,8 @@ class Publisher:
         if self._engines.settings.sync is SyncMode.INLINE:
             for outbox, written in entries.items():
                 deliver_inline(self._engines, outbox, written)
+        if entries:
+            visibility.wait(self._engines, entries)
 
 
 class TouchDocuments:

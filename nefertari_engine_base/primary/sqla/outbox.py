@@ -52,6 +52,13 @@ ENTRY_COLUMNS = (
 _INSERT = insert(outbox).returning(*ENTRY_COLUMNS)
 _INSERT_ONE = insert(outbox).returning(outbox.c.id)
 DELETE = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+_REMAINING = (
+    select(func.count())
+    .select_from(outbox)
+    .where(
+        outbox.c.id.in_(bindparam("ids", expanding=True)), outbox.c.dead_at.is_(None)
+    )
+)
 REFUSE = (
     update(outbox)
     .where(outbox.c.id == bindparam("entry"))
@@ -197,6 +204,11 @@ class SQLOutbox(ABC):
                 f"The database failed a delivery: {error}. If it lacks a table whose "
                 f"name begins with nefertari_, run setup_database."
             ) from error
+
+    def remaining(self, ids: Sequence[int]) -> int:
+        """See :meth:`IOutbox.remaining`."""
+        with self.translated_errors(), self.engine.connect() as connection:
+            return connection.execute(_REMAINING, {"ids": ids}).scalar_one()
 
     def waiting(self) -> int:
         """See :meth:`IOutbox.waiting`."""

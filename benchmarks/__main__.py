@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import generation, imports, pages, sync, waking, writer
+from benchmarks import draining, generation, imports, pages, sync, waking, writer
 from benchmarks.measure import Result
 from benchmarks.report import as_json, show
 from benchmarks.setting import Benchmark, Setting
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "pages": pages.run,
     "sync": sync.run,
     "waking": waking.run,
+    "draining": draining.run,
     "generation": generation.run,
     "imports": imports.run,
 }

@@ -60,8 +60,8 @@ def run(setting: Setting) -> Result:
             )
         )
         contenders = [
-            _Ready(READY, index, pool, documents, _plain_lines).contender(),
-            _Ready(READY_SAME, index, pool, documents, _versioned_lines).contender(),
+            Ready(READY, index, pool, documents, plain_lines).contender(),
+            Ready(READY_SAME, index, pool, documents, _versioned_lines).contender(),
             _ours(OURS, index, documents, orjson.dumps),
             _ours(OURS_BYTES, index, _encoded(documents), None),
             _helper(PARALLEL, index, documents, client, parallel_bulk, thread_count=3),
@@ -87,16 +87,16 @@ def _encoded(documents: Documents) -> list[tuple[str, bytes]]:
 
 
 @contextmanager
-def _new_index(setting: Setting) -> Iterator[_Index]:
+def _new_index(setting: Setting) -> Iterator[Index]:
     model = type("Story", (StoryColumns, new_base()), {"__tablename__": "stories"})
     with (
         database(setting) as engine,
         application(setting, engine, lambda c: c.add_secondary(model)) as engines,
     ):
-        yield _Index(setting.elasticsearch, engines, engines.schema_of(model))
+        yield Index(setting.elasticsearch, engines, engines.schema_of(model))
 
 
-class _Index:
+class Index:
     """An index of the engine's, behind its alias, that can be emptied."""
 
     def __init__(self, url: str, engines: Engines, schema: ModelSchema) -> None:
@@ -122,14 +122,14 @@ class _Index:
             raise RuntimeError(f"{found} of {count} documents were written")
 
 
-def _contender(index: _Index, name: str, documents: Any, operation: Any) -> Contender:
+def _contender(index: Index, name: str, documents: Any, operation: Any) -> Contender:
     return Contender(name, operation, index.empty, lambda: index.check(len(documents)))
 
 
 # --- ready-made bodies -------------------------------------------------------------
 
 
-def _plain_lines(id_: str, document: dict[str, Any]) -> bytes:
+def plain_lines(id_: str, document: dict[str, Any]) -> bytes:
     return b'{"index":{"_id":"%b"}}\n%b\n' % (id_.encode(), orjson.dumps(document))
 
 
@@ -139,11 +139,11 @@ def _versioned_lines(id_: str, document: dict[str, Any]) -> bytes:
     return action % id_.encode() + orjson.dumps({**document, "_sync": sync}) + b"\n"
 
 
-class _Ready:
+class Ready:
     """Bodies that were made beforehand, sent by two threads."""
 
     def __init__(
-        self, name: str, index: _Index, pool: ThreadPoolExecutor, documents: Documents,
+        self, name: str, index: Index, pool: ThreadPoolExecutor, documents: Documents,
         lines: Any,
     ) -> None:  # fmt: skip
         self._name = name
@@ -184,7 +184,7 @@ class _Ready:
 # --- the others --------------------------------------------------------------------
 
 
-def _ours(name: str, index: _Index, documents: Any, encode: Any) -> Contender:
+def _ours(name: str, index: Index, documents: Any, encode: Any) -> Contender:
     def operation(_: int) -> None:
         writes = (Write(id_, 1, document) for id_, document in documents)
         for result in index.engine.write(index.schema, writes, encode):
@@ -195,7 +195,7 @@ def _ours(name: str, index: _Index, documents: Any, encode: Any) -> Contender:
 
 
 def _helper(
-    name: str, index: _Index, documents: Documents, client: Elasticsearch, helper: Any,
+    name: str, index: Index, documents: Documents, client: Elasticsearch, helper: Any,
     **options: Any,
 ) -> Contender:  # fmt: skip
     def actions() -> Iterator[dict[str, Any]]:

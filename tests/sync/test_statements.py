@@ -272,6 +272,24 @@ def test_an_insert_of_values_or_of_a_select_reaches_the_index(filled):
     assert len(filled.documents(Movie)) == 13
 
 
+def test_an_insert_tells_its_caller_what_it_tells_without_documents(filled):
+    with filled.session() as session:
+        result = session.execute(sa.insert(Movie).values(title="one"))
+        (key,) = result.inserted_primary_key
+        assert session.get(Movie, key).title == "one"
+        copies = sa.select(Movie.title).where(Movie.id < 3)
+        assert (
+            session.execute(sa.insert(Movie).from_select(["title"], copies)).rowcount
+            == 2
+        )
+        result = session.execute(sa.insert(Movie).values([{"title": "a"}] * 3))
+        assert result.rowcount == 3
+        result = session.execute(Movie.__table__.insert().values(title="core"))
+        assert result.rowcount == 1
+        session.commit()
+    check(filled)
+
+
 def test_an_upsert_reaches_what_it_inserts_and_what_it_updates(filled):
     insert = insert_on(filled, Movie)
     rows = [{"id": n, "title": f"Upsert {n}", "year": 2020} for n in (7, 8, 9)]

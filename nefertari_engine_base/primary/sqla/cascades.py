@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapper
 
 from nefertari_engine_base.primary.sqla.announcing import Found
 from nefertari_engine_base.primary.sqla.keys import KeyedSelect
+from nefertari_engine_base.primary.sqla.references import lock_sqlite
 from nefertari_engine_base.primary.sqla.rows import (
     NamedRow,
     RowReader,
@@ -47,8 +48,15 @@ def foresee(
 ) -> list[Found]:
     """What is to be reported of rows that the database will change by itself.
 
+    The rows that go and those that follow them are locked: a row that another
+    transaction makes refer to them would otherwise follow unseen. Its foreign key has
+    to wait for the lock.
+
     :param keys: primary keys of the rows that go, or get another key.
     """
+    if not reaches_documents(mapper, cause):
+        return []
+    lock_rows(connection, mapper, keys)
     found: list[Found] = []
     seen: set[tuple[Table, _Key]] = set()
     todo = [(table, key, list(keys), cause) for table, key in _tables(mapper)]
@@ -66,6 +74,22 @@ def foresee(
                 if cause is Cause.DELETE and rule == "CASCADE":
                     todo.append((child, list(child.primary_key), new, cause))
     return found
+
+
+def lock_rows(
+    connection: Connection, mapper: Mapper[Any], keys: Sequence[_Key]
+) -> None:
+    """Lock rows, in every table that they are in, so that nobody begins to refer to
+    them.
+
+    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
+    """
+    if connection.dialect.name == "sqlite":
+        lock_sqlite(connection)
+        return
+    for _, key in _tables(mapper):
+        for _ in _fetch(connection, select(*key).with_for_update(), key, keys):
+            pass
 
 
 def reaches_documents(mapper: Mapper[Any], cause: Cause) -> bool:
@@ -155,7 +179,10 @@ class _Children:
             ),
         )
         referred = [self._parent.c[column.key] for column in key]
-        return [tuple(row) for row in self._fetch(statement, referred, keys)]
+        statement = statement.with_for_update(of=self._table)
+        return [
+            tuple(row) for row in _fetch(self._connection, statement, referred, keys)
+        ]
 
     def report(self, keys: Sequence[_Key], cause: Cause, rule: str) -> list[Found]:
         """What is to be reported of these rows."""
@@ -164,7 +191,7 @@ class _Children:
         assert isinstance(self._table, Table)
         reader = RowReader(self._mapper, table=self._table)
         columns = list(self._table.primary_key)
-        values = self._fetch(select(*reader.columns), columns, keys)
+        values = _fetch(self._connection, select(*reader.columns), columns, keys)
         rows = reader.rows(values)
         if cause is Cause.DELETE and rule == "CASCADE":
             return deleted(rows, self._connection)
@@ -184,10 +211,11 @@ class _Children:
         moved = NamedRow(row.source, row.id, row.key, known)
         return updated(moved, names, previous)
 
-    def _fetch(
-        self, statement: Any, columns: Sequence[Any], keys: Sequence[_Key]
-    ) -> Iterator[Any]:
-        chosen = [key[0] for key in keys] if len(columns) == 1 else list(keys)
-        source = KeyedSelect(statement, columns)
-        for prepared, values in source.prepare(self._connection.dialect.name, chosen):
-            yield from self._connection.execute(prepared, values).all()
+
+def _fetch(
+    connection: Connection, statement: Any, columns: Sequence[Any], keys: Sequence[_Key]
+) -> Iterator[Any]:
+    chosen = [key[0] for key in keys] if len(columns) == 1 else list(keys)
+    source = KeyedSelect(statement, columns)
+    for prepared, values in source.prepare(connection.dialect.name, chosen):
+        yield from connection.execute(prepared, values).all()

@@ -20,6 +20,7 @@ from nefertari_engine_base.primary.sqla.rows import (
     NamedRow,
     RowReader,
     created,
+    read_rows,
     updated,
 )
 
@@ -39,7 +40,13 @@ def capture_insert(state: ORMExecuteState, reader: RowReader) -> Result[Any]:
     _refuse_replace(statement)
     connection = state.session.connection(bind_arguments={"mapper": reader.mapper})
     clause = statement._post_values_clause
-    if not isinstance(clause, _DO_UPDATE):
+    if _is_of_one_row(state):
+        # SQLAlchemy has fetched its key anyway, and offers it to the caller.
+        result = state.invoke_statement()
+        key: Any = result.inserted_primary_key  # type: ignore[attr-defined]
+        rows = read_rows(connection, reader, [tuple(key)])
+        found = [created(row) for row in rows]
+    elif not isinstance(clause, _DO_UPDATE):
         result, values = returning(state, reader.columns)
         found = [created(row) for row in reader.rows(values)]
     else:
@@ -55,13 +62,30 @@ def returning(
     """The statement's result for who has executed it, and these columns of its rows."""
     statement: Any = state.statement
     asked = bool(statement._returning)
+    if not asked:
+        # Of a statement without RETURNING it is known.
+        state.update_execution_options(preserve_rowcount=True)
     result: Any = state.invoke_statement(statement.returning(*columns))
     if not asked:
-        return result, result.all()
+        values = result.all()
+        # The cursor's result knows how many rows there were, as it does by itself.
+        return getattr(result, "raw", None) or result, values
     width = len(result.keys()) - len(columns)
     frozen = result.freeze()
     values = [tuple(row)[width:] for row in frozen().all()]
     return frozen().columns(*range(width)), values
+
+
+def _is_of_one_row(state: ORMExecuteState) -> bool:
+    statement: Any = state.statement
+    return not (
+        state.is_executemany
+        or isinstance(state.parameters, list | tuple)
+        or statement._returning
+        or statement._multi_values
+        or statement.select is not None
+        or statement._post_values_clause is not None
+    )
 
 
 def _refuse_replace(statement: Any) -> None:

@@ -26,6 +26,7 @@ from nefertari_engine_base.primary.sqla.announcing import (
 from nefertari_engine_base.primary.sqla.cascades import (
     Cause,
     foresee,
+    lock_rows,
     reaches_documents,
 )
 from nefertari_engine_base.primary.sqla.references import (
@@ -221,8 +222,10 @@ def _stored_id(source: Source, state: InstanceState[Any]) -> str:
 def _look_up_shown(source: Source, session: Session, state: InstanceState[Any]) -> None:
     """Learn which documents show a row, while it is there: after the delete, and after
     what the database cascades, nobody can tell any more."""
-    if source.shown_in is not None:
+    if source.shown_in is not None and state.identity:
         connection = session.connection(bind_arguments={"mapper": state.mapper})
+        # Nobody else shall begin to show it.
+        lock_rows(connection, state.mapper, [state.identity])
         id_ = source.schema.document_id(state.identity or ())
         heard_of(session).going[state] = source.shown_in(connection, [id_])
 

@@ -1,0 +1,228 @@
+"""Kills, freezes and cuts connections at random moments."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from chaos.processes import Process
+from chaos.servers import OwnServers
+
+
+@dataclass(frozen=True)
+class Often:
+    """How often something is done.
+
+    :attr every: mean time between two times, in seconds.
+    :attr most: how many times at most; ``None`` for no limit.
+    """
+
+    every: float
+    most: int | None = None
+
+
+WRITER_KILLED = "writer killed"
+WRITER_FROZEN = "writer frozen"
+WORKER_KILLED = "worker killed"
+WORKER_FROZEN = "worker frozen"
+CONNECTIONS_ENDED = "connections ended"
+ELASTICSEARCH_KILLED = "Elasticsearch killed"
+ELASTICSEARCH_FROZEN = "Elasticsearch frozen"
+POSTGRESQL_KILLED = "PostgreSQL killed"
+
+#: What is done in a full run.
+FULL: Mapping[str, Often] = {
+    WRITER_KILLED: Often(5),
+    WRITER_FROZEN: Often(15),
+    WORKER_KILLED: Often(8),
+    WORKER_FROZEN: Often(15),
+    CONNECTIONS_ENDED: Often(5),
+    ELASTICSEARCH_KILLED: Often(60),
+    ELASTICSEARCH_FROZEN: Often(30),
+    POSTGRESQL_KILLED: Often(60, most=1),
+}
+
+#: What is done in a run of less than a minute.
+SHORT: Mapping[str, Often] = {
+    WRITER_KILLED: Often(5),
+    WORKER_KILLED: Often(6),
+    WORKER_FROZEN: Often(6),
+    CONNECTIONS_ENDED: Often(3),
+    ELASTICSEARCH_KILLED: Often(5, most=1),
+    ELASTICSEARCH_FROZEN: Often(2, most=1),
+}
+
+#: Shortest and longest time, in seconds, that something is frozen.
+FREEZE = (0.5, 5.0)
+#: Shortest and longest time, in seconds, that a killed search server stays away.
+AWAY = (0.0, 4.0)
+
+#: Every client of this database but this connection.
+_CLIENTS = sa.text(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+    "AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid"
+)
+_TERMINATE = sa.text("SELECT pg_terminate_backend(:pid)")
+
+
+class Tormentor:
+    """Does everything of a plan, in random order, at random times.
+
+    :param database: on the database that the processes use.
+    :attr done: how often what was done.
+    """
+
+    def __init__(
+        self,
+        plan: Mapping[str, Often],
+        random_: random.Random,
+        servers: OwnServers,
+        database: sa.Engine,
+        writers: Sequence[Process],
+        workers: Sequence[Process],
+    ) -> None:
+        self.done: Counter[str] = Counter(dict.fromkeys(plan, 0))
+        self._plan = plan
+        self._random = random_
+        self._servers = servers
+        self._database = database
+        self._processes = [*writers, *workers]
+        self._acts: dict[str, Callable[[], bool]] = {
+            WRITER_KILLED: lambda: self._kill(writers),
+            WRITER_FROZEN: lambda: self._freeze(writers),
+            WORKER_KILLED: lambda: self._kill(workers),
+            WORKER_FROZEN: lambda: self._freeze(workers),
+            CONNECTIONS_ENDED: self._end_connections,
+            ELASTICSEARCH_KILLED: self._kill_elasticsearch,
+            ELASTICSEARCH_FROZEN: self._freeze_elasticsearch,
+            POSTGRESQL_KILLED: self._kill_postgresql,
+        }
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._elasticsearch_is_frozen = False
+        self._starter = ThreadPoolExecutor(1)
+        self._starting: Future[None] | None = None
+        for name in plan:
+            self._plan_next(name)
+
+    @property
+    def everything_was_done(self) -> bool:
+        """Whether all of the plan has happened at least once."""
+        return all(self.done[name] for name in self._plan)
+
+    def torment(self, seconds: float) -> None:
+        """Do what is due during the next seconds."""
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            for process in self._processes:
+                process.check()
+            if self._due and self._due[0][0] <= now:
+                heapq.heappop(self._due)[2]()
+            else:
+                due = self._due[0][0] if self._due else end
+                time.sleep(max(0.0, min(due, end) - now))
+
+    def relent(self) -> None:
+        """Let all that is frozen go on, and do nothing more."""
+        self._due.clear()
+        for process in self._processes:
+            if process.frozen:
+                process.thaw()
+        self._thaw_elasticsearch()
+
+    def await_servers(self) -> None:
+        """Wait until the server that was killed last is there again."""
+        self._starter.shutdown()
+        if self._starting is not None:
+            self._starting.result()
+
+    # --- when ------------------------------------------------------------------------
+
+    def _plan_next(self, name: str) -> None:
+        often = self._plan[name]
+        if often.most is None or self.done[name] < often.most:
+            seconds = self._random.uniform(0.3, 1.7) * often.every
+            self._after(seconds, lambda: self._act(name))
+
+    def _act(self, name: str) -> None:
+        if self._acts[name]():
+            self.done[name] += 1
+        self._plan_next(name)
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        due = time.monotonic() + seconds
+        heapq.heappush(self._due, (due, next(self._numbers), action))
+
+    # --- what: each returns whether it could be done ----------------------------------
+
+    def _kill(self, processes: Sequence[Process]) -> bool:
+        process = self._random.choice(processes)
+        process.kill()
+        process.start()
+        return True
+
+    def _freeze(self, processes: Sequence[Process]) -> bool:
+        process = self._random.choice(processes)
+        if process.frozen:
+            return False
+        process.freeze()
+        life = process.life
+
+        def thaw() -> None:
+            if process.life == life:
+                process.thaw()
+
+        self._after(self._random.uniform(*FREEZE), thaw)
+        return True
+
+    def _end_connections(self) -> bool:
+        with self._database.connect() as connection:
+            pids = connection.scalars(_CLIENTS).all()
+            count = self._random.randint(1, 3)
+            for pid in self._random.sample(pids, min(count, len(pids))):
+                connection.execute(_TERMINATE, {"pid": pid})
+        return bool(pids)
+
+    @property
+    def _elasticsearch_is_away(self) -> bool:
+        is_starting = self._starting is not None and not self._starting.done()
+        return is_starting or self._elasticsearch_is_frozen
+
+    def _kill_elasticsearch(self) -> bool:
+        if self._elasticsearch_is_away:
+            return False
+        self._servers.elasticsearch.kill()
+        away = self._random.uniform(*AWAY)
+        # It takes long to start; the others are not spared for that time.
+        self._starting = self._starter.submit(self._restart_elasticsearch, away)
+        return True
+
+    def _restart_elasticsearch(self, away: float) -> None:
+        time.sleep(away)
+        self._servers.elasticsearch.restart()
+
+    def _freeze_elasticsearch(self) -> bool:
+        if self._elasticsearch_is_away:
+            return False
+        self._servers.elasticsearch.pause()
+        self._elasticsearch_is_frozen = True
+        self._after(self._random.uniform(*FREEZE), self._thaw_elasticsearch)
+        return True
+
+    def _thaw_elasticsearch(self) -> None:
+        if self._elasticsearch_is_frozen:
+            self._servers.elasticsearch.resume()
+            self._elasticsearch_is_frozen = False
+
+    def _kill_postgresql(self) -> bool:
+        self._servers.postgresql.kill()
+        self._servers.postgresql.restart()
+        return True

@@ -1,0 +1,158 @@
+"""``python -m chaos.victim INI``: writes until it is killed, as often as is wanted.
+
+It reads lines ``NUMBER inside|outside COMMITS``. For each it forks a process, which
+changes the rows of that trial until it is killed, and tells its id as ``ready PID``
+after so many commits; then the line ``ended STATUS`` follows. Forked, a process is
+there in milliseconds, and not in the second that the imports take.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from signal import SIGKILL
+
+from chaos.application import Application, application
+from chaos.models import Author, Book
+from chaos.processes import ROOT
+
+#: Keys of one trial: from 100 times its number on.
+KEYS = 100
+
+
+def keys_of(number: int) -> range:
+    """The keys that rows of a trial may have."""
+    return range(number * KEYS, (number + 1) * KEYS)
+
+
+class Victim:
+    """The side of those who kill.
+
+    :param ini: of the application that it writes with.
+    """
+
+    def __init__(self, ini: Path) -> None:
+        self._process = subprocess.Popen(
+            (sys.executable, "-m", "chaos.victim", str(ini)),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def start(self, number: int, *, inside: bool, commits: int) -> int:
+        """Let a process write, and wait for so many commits; its id. It is alive until
+        :meth:`kill`.
+
+        :param inside: whether it writes in explicit transactions of several flushes,
+            or commits each change.
+        """
+        assert self._process.stdin is not None
+        place = "inside" if inside else "outside"
+        self._process.stdin.write(f"{number} {place} {commits}\n")
+        self._process.stdin.flush()
+        return int(self._answer("ready"))
+
+    def kill(self, pid: int) -> None:
+        """Kill the process that was started last.
+
+        :raises RuntimeError: if it has ended by itself.
+        """
+        os.kill(pid, SIGKILL)
+        if (status := self._answer("ended")) != str(int(SIGKILL)):
+            raise RuntimeError(f"The victim ended by itself with status {status}.")
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _answer(self, word: str) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.startswith(word):
+            raise RuntimeError(f"The victim answered {line!r}, and not {word!r}.")
+        return line.split()[1]
+
+
+@contextmanager
+def victim(ini: Path) -> Iterator[Victim]:
+    """A victim that is gone in the end."""
+    one = Victim(ini)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def _write_outside(app: Application, number: int) -> Iterator[None]:
+    """Create, change and delete; yields after each commit, which is after each."""
+    keys = keys_of(number)
+    for key in keys:
+        with app.session() as session:
+            session.add(Book(id=key, title="new", author_id=number))
+            session.commit()
+        yield
+        with app.session() as session:
+            session.get_one(Book, key).title = "changed"
+            session.commit()
+        yield
+        if key % 2:
+            with app.session() as session:
+                session.delete(session.get_one(Book, key - 1))
+                session.commit()
+            yield
+
+
+def _write_inside(app: Application, number: int) -> Iterator[None]:
+    """The same in transactions of several flushes; yields after each commit."""
+    keys = keys_of(number)
+    for first in keys[::4]:
+        with app.session() as session, session.begin():
+            books = [Book(id=first + n, title="new") for n in range(4)]
+            session.add_all(books)
+            session.flush()
+            books[0].title, books[1].author_id = "changed", number
+            session.flush()
+            session.get_one(Author, number).name = f"Author of {first}"
+            session.delete(books[2])
+            if first != keys[0]:
+                session.delete(session.get_one(Book, first - 1))
+        yield
+
+
+def _fork(app: Application, line: str) -> int:
+    """Write in a process of its own, and wait; how it ended, as ``waitpid`` says."""
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1]
+    try:
+        number, place, commits = line.split()
+        write = _write_inside if place == "inside" else _write_outside
+        made = write(app, int(number))
+        deque(islice(made, int(commits)), maxlen=0)
+        os.write(1, f"ready {os.getpid()}\n".encode())
+        deque(made, maxlen=0)
+    except BaseException:  # noqa: BLE001 - it must not go on as its parent does
+        traceback.print_exc()
+    os._exit(1)
+
+
+def main() -> int:
+    """Obey until the input ends."""
+    with application(Path(sys.argv[1])) as app:
+        for line in sys.stdin:
+            os.write(1, f"ended {_fork(app, line)}\n".encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

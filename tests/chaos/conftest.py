@@ -1,0 +1,21 @@
+"""The application of the crash tests, on servers that all tests share."""
+
+import pytest
+
+from chaos.application import application, write_ini
+
+
+@pytest.fixture
+def app(postgresql_database_url, elasticsearch_url, index_prefix, tmp_path):
+    """Inline sync; nobody is killed."""
+    settings = {
+        "sqlalchemy.url": postgresql_database_url,
+        "elasticsearch.hosts": elasticsearch_url,
+        "elasticsearch.index_prefix": index_prefix,
+    }
+    with application(write_ini(tmp_path / "app.ini", settings)) as app:
+        app.engines.setup_database()
+        yield app
+        client = app.secondary.client
+        for name in client.indices.get(index=f"{index_prefix}-*").body:
+            client.indices.delete(index=name)

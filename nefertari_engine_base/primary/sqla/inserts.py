@@ -62,14 +62,9 @@ def returning(
     """The statement's result for who has executed it, and these columns of its rows."""
     statement: Any = state.statement
     asked = bool(statement._returning)
-    if not asked:
-        # Of a statement without RETURNING it is known.
-        state.update_execution_options(preserve_rowcount=True)
     result: Any = state.invoke_statement(statement.returning(*columns))
     if not asked:
-        values = result.all()
-        # The cursor's result knows how many rows there were, as it does by itself.
-        return getattr(result, "raw", None) or result, values
+        return result, result.all()
     width = len(result.keys()) - len(columns)
     frozen = result.freeze()
     values = [tuple(row)[width:] for row in frozen().all()]

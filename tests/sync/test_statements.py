@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
 
 from nefertari_engine_base import DocumentsChanged
 from nefertari_engine_base.exceptions import UncapturedStatement
@@ -326,6 +327,22 @@ def test_an_insert_that_does_nothing_on_conflict_touches_what_it_inserted(filled
     execute(filled, insert, [{"id": 1, "title": "old"}, {"id": 99, "title": "new"}])
     assert [key for model, _, key in filled.entries() if model == "Movie"] == ["99"]
     check(filled)
+
+
+def test_statements_on_an_alias_reach_the_index(filled):
+    film = aliased(Movie)
+    execute(filled, sa.update(film).values(director_id=3).where(film.id == 1))
+    execute(filled, sa.delete(film).where(film.id == 2))
+    check(filled)
+    assert len(filled.documents(Director)["3"]["films"]) == 1
+
+
+def test_a_statement_inside_of_another_is_refused_before_it_is_executed(filled):
+    inner = sa.insert(Movie).values(title="inside").returning(Movie)
+    with filled.session() as session, pytest.raises(UncapturedStatement):
+        session.scalars(sa.select(Movie).from_statement(inner))
+    check(filled)
+    assert len(filled.documents(Movie)) == 8
 
 
 # --- tables and legacy methods ---------------------------------------------------

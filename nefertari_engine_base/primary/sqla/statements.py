@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import any_, event, literal, select, tuple_
 from sqlalchemy.engine import Connection, Result
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session
+from sqlalchemy.orm.context import FromStatement
 from sqlalchemy.sql import ColumnElement
 
+from nefertari_engine_base.exceptions import UncapturedStatement
 from nefertari_engine_base.primary.sqla.announcing import Found, announce
 from nefertari_engine_base.primary.sqla.cascades import (
     Cause,
@@ -47,7 +49,7 @@ def _capture(state: ORMExecuteState) -> Result[Any] | None:
         return None
     reader = _reader_of(state)
     if reader is None:
-        links = links_of(state.statement.table)  # type: ignore[attr-defined]
+        links = links_of(getattr(state.statement, "table", None))
         return capture_links(state, links) if links else None
     if state.is_insert:
         return capture_insert(state, reader)
@@ -61,9 +63,15 @@ event.listen(Session, "do_orm_execute", _capture)
 def _reader_of(state: ORMExecuteState) -> RowReader | None:
     statement: Any = state.statement
     mapper = state.bind_mapper if state.is_orm_statement else None
-    mapper = mapper or mapper_of(statement.table, unfollowed=True)
+    table = getattr(statement, "table", None)
+    mapper = mapper or mapper_of(table, unfollowed=True)
     if mapper is None or not (is_followed(mapper) or _is_felt(state, mapper)):
         return None
+    if isinstance(statement, FromStatement):
+        raise UncapturedStatement(
+            "A statement inside of select().from_statement() cannot be captured. "
+            "Execute it by itself: session.scalars(insert(Model).returning(Model))."
+        )
     if state.is_orm_statement:
         return RowReader(mapper, statement.entity_description["entity"])
     return RowReader(mapper, table=statement.table)

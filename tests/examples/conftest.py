@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy.orm import Session
 from webtest import TestApp
 
+from chaos.door import Door
 from examples.movies import load, main
 from examples.movies.data import read_films
 from examples.movies.demo import remove_indices
@@ -23,7 +24,6 @@ from examples.movies.source import FilmsMissing, find_films
 from nefertari_engine_base import engines_of
 from nefertari_engine_base.sync.worker import drain
 from tests.conftest import _empty_postgresql
-from tests.examples.proxy import Door
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapper
 
 from nefertari_engine_base.primary.sqla.announcing import Found
-from nefertari_engine_base.primary.sqla.keys import KeyedSelect
+from nefertari_engine_base.primary.sqla.keys import fetch_keyed
 from nefertari_engine_base.primary.sqla.references import lock_sqlite
 from nefertari_engine_base.primary.sqla.rows import (
     NamedRow,
@@ -88,7 +88,7 @@ def lock_rows(
         lock_sqlite(connection)
         return
     for _, key in _tables(mapper):
-        for _ in _fetch(connection, select(*key).with_for_update(), key, keys):
+        for _ in fetch_keyed(connection, select(*key).with_for_update(), key, keys):
             pass
 
 
@@ -181,7 +181,8 @@ class _Children:
         referred = [self._parent.c[column.key] for column in key]
         statement = statement.with_for_update(of=self._table)
         return [
-            tuple(row) for row in _fetch(self._connection, statement, referred, keys)
+            tuple(row)
+            for row in fetch_keyed(self._connection, statement, referred, keys)
         ]
 
     def report(self, keys: Sequence[_Key], cause: Cause, rule: str) -> list[Found]:
@@ -191,7 +192,7 @@ class _Children:
         assert isinstance(self._table, Table)
         reader = RowReader(self._mapper, table=self._table)
         columns = list(self._table.primary_key)
-        values = _fetch(self._connection, select(*reader.columns), columns, keys)
+        values = fetch_keyed(self._connection, select(*reader.columns), columns, keys)
         rows = reader.rows(values)
         if cause is Cause.DELETE and rule == "CASCADE":
             return deleted(rows, self._connection)
@@ -210,12 +211,3 @@ class _Children:
             known |= dict.fromkeys(previous)
         moved = NamedRow(row.source, row.id, row.key, known)
         return updated(moved, names, previous)
-
-
-def _fetch(
-    connection: Connection, statement: Any, columns: Sequence[Any], keys: Sequence[_Key]
-) -> Iterator[Any]:
-    chosen = [key[0] for key in keys] if len(columns) == 1 else list(keys)
-    source = KeyedSelect(statement, columns)
-    for prepared, values in source.prepare(connection.dialect.name, chosen):
-        yield from connection.execute(prepared, values).all()

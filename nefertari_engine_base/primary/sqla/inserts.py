@@ -147,8 +147,7 @@ class _Upsert:
 
     def _rows_before(self) -> list[NamedRow]:
         """The rows that are there already, by what the conflict is about."""
-        if self._connection.dialect.name == "sqlite":
-            lock_sqlite(self._connection)
+        lock_sqlite(self._connection)
         targets = self._targets()
         wanted = [
             tuple(_value(row, column) for column in targets) for row in self._values()

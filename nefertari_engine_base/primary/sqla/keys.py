@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from sqlite3 import sqlite_version_info
 from typing import Any, cast
@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import TypeEngine
 
@@ -83,6 +83,22 @@ class KeyedSelect:
                 yield statement, _numbered(_KEYS, [list(part) for part in parts])
             else:
                 yield statement, {_KEYS: chunk}
+
+
+def fetch_keyed(
+    connection: Connection, statement: Select[Any], columns: Sequence[Any],
+    keys: Iterable[Sequence[Any]],
+) -> Iterator[Row[Any]]:  # fmt: skip
+    """The rows whose columns have one of these keys.
+
+    :param keys: tuples, also if there is one column.
+    """
+    chosen: list[Any] = list(keys)
+    if len(columns) == 1:
+        chosen = [key[0] for key in chosen]
+    source = KeyedSelect(statement, columns)
+    for prepared, values in source.prepare(connection.dialect.name, chosen):
+        yield from connection.execute(prepared, values).all()
 
 
 def _in_list(columns: Sequence[Any]) -> ColumnElement[bool]:

@@ -50,8 +50,7 @@ class _Rows:
     def reported_change(self, keys: _Keys) -> Iterator[None]:
         """Report that rows of these keys were updated meanwhile."""
         connection = self._session.connection(bind_arguments=self._bind)
-        if connection.dialect.name == "sqlite":
-            lock_sqlite(connection)
+        lock_sqlite(connection)
         before = read_rows(connection, self._reader, keys)
         yield
         rows = [(row, row.key) for row in before]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty
 
 from nefertari_engine_base.primary.sqla.announcing import Found, announce
 from nefertari_engine_base.primary.sqla.inserts import returning
-from nefertari_engine_base.primary.sqla.keys import KeyedSelect
+from nefertari_engine_base.primary.sqla.keys import fetch_keyed
 from nefertari_engine_base.primary.sqla.references import lock_sqlite
 from nefertari_engine_base.primary.sqla.rows import RowReader, updated
 from nefertari_engine_base.primary.sqla.sources import SOURCES
@@ -76,8 +76,7 @@ def _rows(
     state: ORMExecuteState, connection: Connection, columns: Sequence[Any]
 ) -> tuple[_Rows, _Rows]:
     """The links that the statement will change, and what it will make of them."""
-    if connection.dialect.name == "sqlite":
-        lock_sqlite(connection)
+    lock_sqlite(connection)
     statement: Any = state.statement
     values = {
         getattr(target, "key", target): value
@@ -101,11 +100,6 @@ def _report(connection: Connection, link: Link, keys: Sequence[Any]) -> list[Fou
     reader = RowReader(link.relationship.parent)
     names = [link.relationship.parent.get_property_by_column(c).key for c in link.own]
     columns = [getattr(reader.entity, name) for name in names]
-    source = KeyedSelect(select(*reader.columns), columns)
-    chosen = [key[0] for key in keys] if len(columns) == 1 else list(keys)
+    rows = fetch_keyed(connection, select(*reader.columns), columns, keys)
     fields = frozenset({link.relationship.key})
-    return [
-        updated(row, fields)
-        for statement, values in source.prepare(connection.dialect.name, chosen)
-        for row in reader.rows(connection.execute(statement, values).all())
-    ]
+    return [updated(row, fields) for row in reader.rows(rows)]

@@ -8,18 +8,15 @@ from then on nobody else can move them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import InstanceState, Mapper
 
+from nefertari_engine_base.primary.sqla.keys import fetch_keyed
 from nefertari_engine_base.primary.sqla.tables import version_counter
-
-#: Rows that one statement reads.
-_CHUNK = 500
 
 # Takes SQLite's lock for writing, which has none for rows, and changes nothing.
 _LOCK_SQLITE = f"UPDATE {version_counter.name} SET value = value WHERE 0"
@@ -37,8 +34,7 @@ def stored_references(
     :return: the values by attribute, for each state whose row exists.
     """
     by_key = {state.identity: state for state in states if state.identity}
-    if connection.dialect.name == "sqlite":
-        lock_sqlite(connection)
+    lock_sqlite(connection)
     model = mapper.class_
     width = len(mapper.primary_key)
     key = [mapper.get_property_by_column(column) for column in mapper.primary_key]
@@ -46,16 +42,10 @@ def stored_references(
     statement = select(*columns, *(getattr(model, name) for name in names))
     statement = statement.with_for_update()
     found: dict[InstanceState[Any], Mapping[str, Any]] = {}
-    for keys in _chunks(by_key):
-        condition = (
-            columns[0].in_([key[0] for key in keys])
-            if width == 1
-            else tuple_(*columns).in_(keys)
-        )
-        for row in connection.execute(statement.where(condition)):
-            state = by_key.get(tuple(row[:width]))
-            if state is not None:
-                found[state] = dict(zip(names, row[width:], strict=True))
+    for row in fetch_keyed(connection, statement, columns, by_key):
+        state = by_key.get(tuple(row[:width]))
+        if state is not None:
+            found[state] = dict(zip(names, row[width:], strict=True))
     return found
 
 
@@ -76,11 +66,7 @@ def stored_key(
 
 
 def lock_sqlite(connection: Connection) -> None:
-    """Take the lock for writing, so that nobody changes what is read from now on."""
-    connection.exec_driver_sql(_LOCK_SQLITE)
-
-
-def _chunks(keys: Iterable[Any]) -> Iterator[list[Any]]:
-    remaining = iter(keys)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
+    """Take SQLite's lock for writing, so that nobody changes what is read from now on;
+    on other databases rows are locked, and this does nothing."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_LOCK_SQLITE)

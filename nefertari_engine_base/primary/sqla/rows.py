@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapper
 
 from nefertari_engine_base.primary.sqla.announcing import Found
-from nefertari_engine_base.primary.sqla.keys import KeyedSelect
+from nefertari_engine_base.primary.sqla.keys import fetch_keyed
 from nefertari_engine_base.primary.sqla.sources import SOURCES, Source
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
@@ -122,12 +122,8 @@ def read_rows(
     connection: Connection, reader: RowReader, keys: Sequence[tuple[Any, ...]]
 ) -> list[NamedRow]:
     """Lock and read the rows of these keys that exist."""
-    chosen = [key[0] for key in keys] if len(reader.key) == 1 else list(keys)
-    source = KeyedSelect(select(*reader.columns).with_for_update(), reader.key)
-    found: list[NamedRow] = []
-    for statement, values in source.prepare(connection.dialect.name, chosen):
-        found += reader.rows(connection.execute(statement, values).all())
-    return found
+    statement = select(*reader.columns).with_for_update()
+    return reader.rows(fetch_keyed(connection, statement, reader.key, keys))
 
 
 def mapper_of(table: Any, *, unfollowed: bool = False) -> Mapper[Any] | None:

@@ -152,8 +152,7 @@ class _Statement:
         :param new_key: expressions of the key that they will have, if it changes.
         """
         reader, state = self._reader, self._state
-        if self._connection.dialect.name == "sqlite":
-            lock_sqlite(self._connection)
+        lock_sqlite(self._connection)
         if state.is_executemany:
             return [_Target(row.key, row.key, row) for row in self._read_keyed()]
         statement = select(*reader.columns, *new_key)

@@ -76,8 +76,12 @@ class Book(Queryable, Base):
     tags: Mapped[list[Tag]] = relationship(
         secondary=book_tags, order_by="Tag.id", passive_deletes=True
     )
+    # Those that a session knows it deletes itself, the others go by the database.
     reviews: Mapped[list[Review]] = relationship(
-        back_populates="book", passive_deletes=True, order_by="Review.number"
+        back_populates="book",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        order_by="Review.number",
     )
     # That another session has deleted a row already is nothing to warn of here.
     __mapper_args__: ClassVar[dict[str, Any]] = {"confirm_deleted_rows": False}

@@ -21,8 +21,7 @@ FORBIDDEN = {
     "nefertari_engine_base/query": {"nefertari_engine_base.primary", *DRIVERS},
     "nefertari_engine_base/testing": {"nefertari_engine_base.primary", *DRIVERS},
     "nefertari_engine_base/primary/sqla": {"mongoengine", "pymongo"},
-    "nefertari_engine_base/values.py": {"nefertari_engine_base", "pyramid", "zope"},
-    "nefertari_engine_base/interfaces.py": {"pyramid", *DRIVERS},
+    "nefertari_engine_base/interfaces": {"pyramid", *DRIVERS},
     "nefertari_es": {"nefertari_engine_base.primary", "mongoengine", "sqlalchemy"},
     "nefertari_es/writer.py": {"nefertari_es.engine", "nefertari_es.cli"},
 }
@@ -51,6 +50,14 @@ def test_dependencies_point_one_way(name):
             for prefix in FORBIDDEN[name]:
                 assert module != prefix, path
                 assert not module.startswith(prefix + "."), path
+
+
+def test_values_are_made_of_the_standard_library_alone():
+    values = "nefertari_engine_base.values"
+    for path in sources("nefertari_engine_base/values"):
+        for module in imported(path):
+            top = module.partition(".")[0]
+            assert top in sys.stdlib_module_names or module.startswith(values), path
 
 
 def test_only_primaries_know_their_drivers():

@@ -17,6 +17,10 @@ _RAISES_IN_LINE = re.compile(r"^(?P<sentence>\s*[^\s:].*\S)\s+(?P<field>:raises 
 
 _INTERFACE = re.compile(r"<InterfaceClass ([\w.]+)>")
 
+_OF_A_PACKAGE = re.compile(
+    r"^(nefertari_engine_base\.(?:interfaces|values))\.[a-z]\w*\."
+)
+
 
 def rewrite(lines: list[str]) -> None:
     """Change the lines of a docstring in place."""
@@ -69,6 +73,8 @@ def _resolve(app: Sphinx, env: Any, node: Any, content: Any) -> Any:
         # The type of a property, which no other event shows.
         target = interface[1]
         content = nodes.Text(target.rpartition(".")[2])
+    # Documented as what the package offers, whichever of its modules it is in.
+    target = _OF_A_PACKAGE.sub(r"\1.", target)
     domain = env.get_domain("py")
     names = [
         name

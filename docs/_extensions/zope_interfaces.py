@@ -48,7 +48,8 @@ def _module_lines(module: Any) -> Iterator[str]:
 
 
 def _is_own(interface: InterfaceClass, module: Any) -> bool:
-    return bool(interface.__module__ == module.__name__)
+    """Whether the module, or the package, is where the interface is from."""
+    return f"{interface.__module__}.".startswith(f"{module.__name__}.")
 
 
 def _member(name: str, attribute: Any) -> Iterator[str]:

@@ -1,0 +1,62 @@
+"""What a primary engine uses to report changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Interface
+
+if TYPE_CHECKING:
+    from nefertari_engine_base.interfaces.delivery import IOutbox
+    from nefertari_engine_base.sync.related import Dependency
+    from nefertari_engine_base.values import Change, OutboxEntry, Touch
+
+
+class IPublisher(Interface):
+    """What a primary reports to; see :mod:`nefertari_engine_base.sync.capture`."""
+
+    def publish(
+        transaction: ITransactionLog, changes: Sequence[tuple[Change, type, Any]]
+    ) -> None:
+        """Announce changes in the transaction: (change, model, instance)."""
+
+    def publish_many(
+        transaction: ITransactionLog, model: type, changes: Sequence[Change]
+    ) -> None:
+        """Announce the changes of one statement in the transaction."""
+
+    def committed(
+        changes: Sequence[Change], entries: Mapping[IOutbox, Sequence[OutboxEntry]]
+    ) -> None:
+        """The transaction is committed, with these entries. Never raises."""
+
+
+class ITransactionLog(Interface):
+    """What one transaction of a primary has changed so far."""
+
+    def touch(touches: Iterable[Touch]) -> None:
+        """Write entries for these documents with the transaction.
+
+        A document that the transaction has an entry for gets no other.
+        """
+
+
+class IDependencyGraph(Interface):
+    """Which rows the documents show; see :mod:`nefertari_engine_base.sync.related`."""
+
+    def dependencies() -> Iterable[Dependency]:
+        """Every dependency of documents on rows, their own rows included."""
+
+    def models() -> frozenset[str]:
+        """Names of the models whose changes matter to any document."""
+
+    def references(model: str, bases: Sequence[str]) -> frozenset[str]:
+        """Fields of a model whose old values are needed: they name documents."""
+
+    def contents(model: str, bases: Sequence[str]) -> frozenset[str]:
+        """Fields and relations of a model that any document shows."""
+
+    def shown_in(model: str, bases: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """(model, path) of the documents that show rows of this model and that only
+        a look-up can name; the look-up has to come before a row is deleted."""

@@ -1,0 +1,61 @@
+"""The values that travel between engines: frozen, and made of the stdlib alone."""
+
+from __future__ import annotations
+
+from nefertari_engine_base.values.changes import (
+    Action,
+    Change,
+    DocumentRef,
+    OutboxEntry,
+    Touch,
+)
+from nefertari_engine_base.values.deliveries import (
+    DeadLetter,
+    DeliveryReport,
+    Outcome,
+    Snapshot,
+    Write,
+    WriteResult,
+)
+from nefertari_engine_base.values.queries import (
+    Filter,
+    Hit,
+    Operator,
+    Page,
+    Query,
+    Sort,
+)
+from nefertari_engine_base.values.status import (
+    Capability,
+    ModelStatus,
+    SyncStatus,
+    TriggerProblem,
+    TriggerState,
+    WorkerStatus,
+)
+
+__all__ = [
+    "Action",
+    "DocumentRef",
+    "Change",
+    "Touch",
+    "OutboxEntry",
+    "Snapshot",
+    "Write",
+    "Outcome",
+    "WriteResult",
+    "DeliveryReport",
+    "DeadLetter",
+    "Operator",
+    "Filter",
+    "Sort",
+    "Query",
+    "Hit",
+    "Page",
+    "Capability",
+    "ModelStatus",
+    "WorkerStatus",
+    "SyncStatus",
+    "TriggerProblem",
+    "TriggerState",
+]

@@ -59,6 +59,11 @@ class DependencyGraph:
                 dependency = Dependency(root, relations, _contents(schema, relations))
                 self._dependencies.setdefault(schema.name, []).append(dependency)
 
+    def dependencies(self) -> Iterator[Dependency]:
+        """Every dependency of documents on rows, their own rows included."""
+        for dependencies in self._dependencies.values():
+            yield from dependencies
+
     def models(self) -> frozenset[str]:
         """Names of the models whose changes matter to any document."""
         return frozenset(self._dependencies)

@@ -12,6 +12,7 @@ from nefertari_es.cli.dead_letters import dead_letters
 from nefertari_es.cli.index import index
 from nefertari_es.cli.setup import setup
 from nefertari_es.cli.status import status
+from nefertari_es.cli.triggers import triggers
 from nefertari_es.cli.worker import worker
 
 
@@ -45,4 +46,5 @@ main.add_command(dead_letters)
 main.add_command(index)
 main.add_command(setup)
 main.add_command(status)
+main.add_command(triggers)
 main.add_command(worker)

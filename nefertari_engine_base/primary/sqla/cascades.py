@@ -59,7 +59,7 @@ def foresee(
     lock_rows(connection, mapper, keys)
     found: list[Found] = []
     seen: set[tuple[Table, _Key]] = set()
-    todo = [(table, key, list(keys), cause) for table, key in _tables(mapper)]
+    todo = [(table, key, list(keys), cause) for table, key in tables_of(mapper)]
     while todo:
         table, key, chosen, cause = todo.pop()
         for constraint, rule in _referring(table, cause):
@@ -87,17 +87,17 @@ def lock_rows(
     if connection.dialect.name == "sqlite":
         lock_sqlite(connection)
         return
-    for _, key in _tables(mapper):
+    for _, key in tables_of(mapper):
         for _ in fetch_keyed(connection, select(*key).with_for_update(), key, keys):
             pass
 
 
 def reaches_documents(mapper: Mapper[Any], cause: Cause) -> bool:
     """Whether there is anything to foresee."""
-    return any(_referring(table, cause) for table, _ in _tables(mapper))
+    return any(_referring(table, cause) for table, _ in tables_of(mapper))
 
 
-def _tables(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
+def tables_of(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
     """The tables that a row of a class is in, with its key there."""
     names = [mapper.get_property_by_column(part).key for part in mapper.primary_key]
     for table in mapper.tables:

@@ -38,6 +38,8 @@ from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.session import Sessions
 from nefertari_engine_base.primary.sqla.sources import Source
+from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
+from nefertari_engine_base.primary.sqla.triggers.installing import Triggers
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.values import Capability, Page, Query
 
@@ -77,6 +79,7 @@ class SQLAlchemyEngine:
         self.sessions = Sessions(engine, self.binds.by_class)
         self._session = session or self.sessions.current
         self._publisher: IPublisher | None = None
+        self._graph: IDependencyGraph | None = None
         self._schemas: dict[str, ModelSchema] = {}
         self._loaders: dict[str, Loader] = {}
         self._outboxes: WeakKeyDictionary[Engine, SQLOutbox] = WeakKeyDictionary()
@@ -117,7 +120,7 @@ class SQLAlchemyEngine:
         """See :meth:`IPrimaryEngine.listen`."""
         if self._publisher is not None:
             signals.forget(self._publisher)
-        self._publisher = publisher
+        self._publisher, self._graph = publisher, graph
         for known in self._known_schemas().values():
             mapper: Mapper[Any]
             for mapper in inspect(known.model).self_and_descendants:
@@ -217,6 +220,21 @@ class SQLAlchemyEngine:
         if loader is None:
             loader = self._loaders[model] = Loader(self._schemas[model])
         return loader
+
+    def triggers(self, secondaries: Sequence[str]) -> Sequence[Triggers]:
+        """See :meth:`IPrimaryEngine.triggers`."""
+        captures = captures_of(self._graph.dependencies() if self._graph else ())
+        models = [known.model for known in self._known_schemas().values()]
+        found = []
+        for engine in self.binds.engines:
+            here = {
+                table
+                for _, tables in self.binds.tables(engine, models)
+                for table in tables
+            }
+            own = {table: captures[table] for table in captures if table in here}
+            found.append(Triggers(engine, own, secondaries, announces=self._announces))
+        return found
 
     # --- reading -----------------------------------------------------------
 

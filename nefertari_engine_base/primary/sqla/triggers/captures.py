@@ -1,0 +1,245 @@
+"""What changes of a table's rows touch: the dependency graph, table by table.
+
+The graph speaks of models and attributes, and is asked about one change at a time. A
+trigger has to know beforehand. It sees each row before and after, so it needs nothing
+of what a session has to look up before a delete, but for documents that refer to a row
+that is gone and is not missed by any foreign key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Table, inspect
+from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.sql import visitors
+
+from nefertari_engine_base.primary.sqla.cascades import tables_of
+from nefertari_engine_base.primary.sqla.links import columns_to_owner
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.sync.related import Dependency
+
+Columns = tuple[Column[Any], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Referrers:
+    """Rows that refer to the rows of a table: touched when these go.
+
+    :attr references: columns of another table that hold the key of the row.
+    :attr referred: the columns of the row that they hold.
+    :attr key: columns of that other table that name what is touched.
+    :attr guarded: a foreign key keeps rows from going unnoticed.
+    """
+
+    references: Columns
+    referred: Columns
+    key: Columns
+    guarded: bool
+
+    @property
+    def table(self) -> Table:
+        """The table of the rows that refer."""
+        table = self.key[0].table
+        assert isinstance(table, Table)
+        return table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Capture:
+    """What the rows of a table touch.
+
+    :attr table: the table.
+    :attr root: name of the model whose documents are touched.
+    :attr path: of relations from its documents to the row that ``key`` is of; empty
+        for the documents themselves.
+    :attr key: columns of the table, in the order of the key.
+    :attr watched: columns; an update that changes none of them touches nothing.
+    :attr classes: the column that tells a row's class, and its values for the rows that
+        are meant; ``None`` if that is all of them.
+    :attr only_updates: new rows, and those that go, touch nothing.
+    :attr referrers: they are touched by rows that go, in place of ``key``.
+    """
+
+    table: Table
+    root: str
+    path: str
+    key: Columns
+    watched: Columns
+    classes: tuple[Column[Any], tuple[Any, ...]] | None = None
+    only_updates: bool = False
+    referrers: Referrers | None = None
+
+
+def captures_of(dependencies: Iterable[Dependency]) -> dict[Table, list[Capture]]:
+    """What is to be captured, by the table that it is captured at."""
+    found: dict[Table, list[Capture]] = {}
+    for dependency in dependencies:
+        if not dependency.is_never_followed:
+            for capture in _captures(dependency):
+                found.setdefault(capture.table, []).append(capture)
+    return found
+
+
+def _captures(dependency: Dependency) -> Iterator[Capture]:
+    relations = dependency.relations
+    schema = relations[-1].document if relations else dependency.root
+    mapper: Mapper[Any] = inspect(schema.model)
+    for table, key in tables_of(mapper):
+        rows = _Rows(dependency, mapper, table, tuple(key))
+        if not relations:
+            yield rows.capture("", rows.key)
+        elif relations[-1].target_fields:
+            yield rows.of_owners()
+        else:
+            yield rows.capture(dependency.path, rows.key, only_updates=True)
+            yield rows.of_referrers()
+    yield from _link_captures(dependency, schema, mapper)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a class in one of its tables."""
+
+    dependency: Dependency
+    mapper: Mapper[Any]
+    table: Table
+    key: Columns
+
+    def capture(self, path: str, key: Columns, **options: Any) -> Capture:
+        return Capture(
+            table=self.table,
+            root=self.dependency.root.name,
+            path=path,
+            key=key,
+            watched=self._watched(key),
+            classes=_classes(self.mapper, self.table),
+            **options,
+        )
+
+    def of_owners(self) -> Capture:
+        """The rows refer to the owners that show them."""
+        names = self.dependency.relations[-1].target_fields
+        columns = [_column(self.mapper, name, self.table) for name in names]
+        references = tuple(column for column in columns if column is not None)
+        if len(references) < len(names):
+            # They are in another table of the same class.
+            return self.capture(self.dependency.path, self.key, only_updates=True)
+        return self.capture(self._owner_path, references)
+
+    def of_referrers(self) -> Capture:
+        """The owners refer to the rows that they show, or are linked with them."""
+        dependency = self.dependency
+        owner: Mapper[Any] = inspect(dependency.owner.model)
+        relationship = owner.relationships[dependency.relations[-1].name]
+        if relationship.secondary is None:
+            pairs: list[Any] = list(relationship.local_remote_pairs or ())
+            key: Any = tuple(owner.primary_key)
+            if len({column.table for column in (*key, *(p[0] for p in pairs))}) > 1:
+                # The owner's own reference is in the table of a subclass.
+                key = _key_in(owner, pairs[0][0].table)
+        else:
+            pairs = [(b, a) for a, b in relationship.secondary_synchronize_pairs or ()]
+            key = tuple(columns_to_owner(relationship))
+        references, referred = zip(*pairs, strict=True)
+        own = tuple(_same(self.mapper, column, self.table) for column in referred)
+        guarded = _is_guarded(references, referred)
+        referrers = Referrers(references, own, key, guarded)
+        return self.capture(self._owner_path, own, referrers=referrers)
+
+    @property
+    def _owner_path(self) -> str:
+        return ".".join(step.name for step in self.dependency.relations[:-1])
+
+    def _watched(self, key: Columns) -> Columns:
+        names = self.dependency.contents
+        watched = dict.fromkeys([*self.key, *key])
+        polymorphic_on = self.mapper.polymorphic_on
+        if isinstance(polymorphic_on, Column) and polymorphic_on.table is self.table:
+            watched[polymorphic_on] = None
+        for name in sorted(names & set(self.mapper.column_attrs.keys())):
+            column = _column(self.mapper, name, self.table)
+            if column is not None:
+                watched[column] = None
+            elif _is_expression(self.mapper, name):
+                # Nobody knows what it looks at.
+                return tuple(dict.fromkeys([*watched, *self.table.columns]))
+        return tuple(watched)
+
+
+def _link_captures(
+    dependency: Dependency, schema: ModelSchema, mapper: Mapper[Any]
+) -> Iterator[Capture]:
+    """The rows of the tables that link the rows of a class with others."""
+    for relation in schema.relations.values():
+        if relation.through and relation.name in dependency.contents:
+            relationship = mapper.relationships[relation.name]
+            key = tuple(columns_to_owner(relationship))
+            table = key[0].table
+            assert isinstance(table, Table)
+            pairs: list[Any] = list(relationship.secondary_synchronize_pairs or ())
+            linked = [column for _, column in pairs]
+            yield Capture(
+                table=table,
+                root=dependency.root.name,
+                path=dependency.path,
+                key=key,
+                watched=tuple(dict.fromkeys([*key, *linked, *_order(relationship)])),
+            )
+
+
+def _order(relationship: RelationshipProperty[Any]) -> list[Column[Any]]:
+    """Columns of the link table that a relation is ordered by."""
+    return [
+        element
+        for clause in relationship.order_by or ()
+        for element in visitors.iterate(clause)
+        if isinstance(element, Column) and element.table is relationship.secondary
+    ]
+
+
+def _column(mapper: Mapper[Any], name: str, table: Table) -> Column[Any] | None:
+    """The column of an attribute in one of the class's tables."""
+    columns: Sequence[Any] = mapper.attrs[name].columns
+    return next((c for c in columns if getattr(c, "table", None) is table), None)
+
+
+def _is_expression(mapper: Mapper[Any], name: str) -> bool:
+    columns: Sequence[Any] = mapper.attrs[name].columns
+    return not any(isinstance(column, Column) for column in columns)
+
+
+def _same(mapper: Mapper[Any], column: Column[Any], table: Table) -> Column[Any]:
+    """The column of a part of the key in another of the class's tables."""
+    found = _column(mapper, mapper.get_property_by_column(column).key, table)
+    assert found is not None
+    return found
+
+
+def _key_in(mapper: Mapper[Any], table: Any) -> Columns:
+    return next(tuple(key) for known, key in tables_of(mapper) if known is table)
+
+
+def _is_guarded(
+    references: Sequence[Column[Any]], referred: Sequence[Column[Any]]
+) -> bool:
+    wanted = set(zip(references, referred, strict=True))
+    table: Any = references[0].table
+    return any(
+        {(element.parent, element.column) for element in constraint.elements} == wanted
+        for constraint in table.foreign_key_constraints
+    )
+
+
+def _classes(
+    mapper: Mapper[Any], table: Table
+) -> tuple[Column[Any], tuple[Any, ...]] | None:
+    column = mapper.polymorphic_on
+    if mapper.inherits is None or not isinstance(column, Column):
+        return None
+    if column.table is not table:
+        return None
+    values = [m.polymorphic_identity for m in mapper.self_and_descendants]
+    return column, tuple(value for value in values if value is not None)

@@ -1,0 +1,129 @@
+"""Triggers are put on tables, checked and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from zope.interface import implementer
+
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.interfaces import ITriggers
+from nefertari_engine_base.primary.sqla.triggers import postgresql, sqlite
+from nefertari_engine_base.primary.sqla.triggers.captures import Capture
+from nefertari_engine_base.primary.sqla.triggers.trigger import Installed, Trigger
+from nefertari_engine_base.values import TriggerProblem, TriggerState
+
+_DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
+
+_Key = tuple[str, str]
+
+
+@implementer(ITriggers)
+class Triggers:
+    """See :class:`~nefertari_engine_base.interfaces.ITriggers`.
+
+    :param captures: what is to be captured at each table of the database.
+    :param secondaries: names of the engines that entries are for.
+    :param announces: whether entries wake workers.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        captures: Mapping[sa.Table, Sequence[Capture]],
+        secondaries: Sequence[str],
+        *,
+        announces: bool,
+    ) -> None:
+        self._engine = engine
+        self._captures = captures
+        self._secondaries = secondaries
+        self._announces = announces
+        self._dialect = _DIALECTS[engine.dialect.name]
+
+    def install(self) -> Sequence[TriggerState]:
+        """See :meth:`ITriggers.install`."""
+        with self._begin() as connection:
+            self._dialect.prepare(connection)
+            wanted = self._wanted(connection)
+            found = self._dialect.installed(connection)
+            states = _states(wanted, found)
+            for state in states:
+                key = (state.table, state.name)
+                if state.problem is TriggerProblem.LEFT_OVER:
+                    _execute(connection, found[key].drop)
+                elif state.problem is not None:
+                    _execute(connection, wanted[key].create)
+            # A trigger that fails would fail every write.
+            _execute(connection, [trigger.trial for trigger in wanted.values()])
+            return states
+
+    def check(self) -> Sequence[TriggerState]:
+        """See :meth:`ITriggers.check`."""
+        with self._begin() as connection:
+            wanted = self._wanted(connection)
+            return _states(wanted, self._dialect.installed(connection))
+
+    def remove(self) -> Sequence[TriggerState]:
+        """See :meth:`ITriggers.remove`."""
+        with self._begin() as connection:
+            self._dialect.prepare(connection)
+            found = self._dialect.installed(connection)
+            for trigger in found.values():
+                _execute(connection, trigger.drop)
+            return [
+                TriggerState(one.table, one.name, TriggerProblem.LEFT_OVER)
+                for one in found.values()
+            ]
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise PrimaryError(
+                f"The database refused the work on triggers, and none was changed: "
+                f"{error}"
+            ) from error
+
+    def _wanted(self, connection: Connection) -> dict[_Key, Trigger]:
+        return {
+            (trigger.table, trigger.name): trigger
+            for table, captures in self._captures.items()
+            for trigger in self._dialect.wanted(
+                connection, table, captures, self._secondaries, self._announces
+            )
+        }
+
+
+def _states(
+    wanted: Mapping[_Key, Trigger], found: Mapping[_Key, Installed]
+) -> list[TriggerState]:
+    """What is right and what is not, for each trigger, table by table."""
+    return [
+        TriggerState(*key, _problem(wanted.get(key), found.get(key)))
+        for key in sorted({*wanted, *found})
+    ]
+
+
+def _problem(wanted: Trigger | None, found: Installed | None) -> TriggerProblem | None:
+    if wanted is None:
+        return TriggerProblem.LEFT_OVER
+    if found is None:
+        return TriggerProblem.MISSING
+    if found.source != wanted.source:
+        return TriggerProblem.DIFFERENT
+    return None if found.enabled else TriggerProblem.DISABLED
+
+
+def _execute(connection: Connection, statements: Sequence[str]) -> None:
+    has_formats = connection.dialect.paramstyle in ("format", "pyformat")
+    for statement in statements:
+        text = statement.replace("%", "%%") if has_formats else statement
+        connection.exec_driver_sql(text)

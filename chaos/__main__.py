@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         writers=options.processes,
         workers=options.workers,
         seconds=options.minutes * 60,
+        triggers=options.triggers,
     )
     describe_machine(console, plan.seed)
     try:
@@ -51,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{name}", type=int, default=default, help=f"{text}; default {default}"
         )
+    parser.add_argument(
+        "--triggers",
+        action="store_true",
+        help="half of the changes are made behind the sessions' backs",
+    )
     parser.add_argument(
         "--minutes", type=float, default=30, help="after which it ends; default 30"
     )

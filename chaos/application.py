@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from pyramid.config import Configurator
 from pyramid.paster import bootstrap
+from pyramid.settings import asbool
 from sqlalchemy.orm import Session
 
 from chaos.models import declare
@@ -66,6 +67,16 @@ class Application:
         self.primary: Any = engines.primaries["sqla"]
         self.secondary: Any = engines.secondary
         self.database: sa.Engine = self.primary.engine
+
+    @property
+    def has_triggers(self) -> bool:
+        """Whether changes that no session hears of are followed here."""
+        return asbool(self.engines.registry.settings.get("chaos.triggers"))
+
+    def install_triggers(self) -> None:
+        """Follow changes that no session hears of."""
+        for triggers in self.primary.triggers(tuple(self.engines.secondaries)):
+            triggers.install()
 
     def session(self, **options: Any) -> Session:
         """A session of the unit of work."""

@@ -19,6 +19,7 @@ from chaos.models import (
     Review,
     Tag,
 )
+from chaos.unheard import KINDS as UNHEARD
 
 #: What a change is given; it returns whether it has found something to change.
 Change = Callable[["Chooser"], bool]
@@ -238,9 +239,14 @@ KINDS: dict[Change, int] = {
 }  # fmt: skip
 
 
-def choose(random_: random.Random, *, crowded: bool) -> Change:
-    """A kind of change; mostly one that deletes where there are too many rows."""
+def choose(random_: random.Random, *, crowded: bool, unheard: bool) -> Change:
+    """A kind of change; mostly one that deletes where there are too many rows.
+
+    :param unheard: half of them are made behind the session's back.
+    """
     kinds = _DELETES if crowded and random_.random() < 0.5 else KINDS
+    if unheard and random_.random() < 0.5:
+        kinds = UNHEARD
     return random_.choices(list(kinds), list(kinds.values()))[0]
 
 

@@ -42,6 +42,8 @@ class Plan:
     :attr workers: how many processes of ``nefertari-es worker`` deliver.
     :attr seconds: after which the run ends, with fewer changes if need be.
     :attr torments: what is done, and how often.
+    :attr triggers: half of the changes are made behind the sessions' backs, and told of
+        by triggers.
     """
 
     seed: str
@@ -50,6 +52,7 @@ class Plan:
     workers: int = 2
     seconds: float = 1800.0
     torments: Mapping[str, Often] = field(default_factory=lambda: FULL)
+    triggers: bool = False
 
 
 @dataclass
@@ -98,7 +101,10 @@ def run(plan: Plan, servers: OwnServers) -> Result:
         # A frozen server is to be noticed while it is frozen; nobody freezes it before
         # and after.
         hasty, patient = (
-            write_ini(Path(folder) / f"{name}.ini", settings_of(servers, timeout))
+            write_ini(
+                Path(folder) / f"{name}.ini",
+                {**settings_of(servers, timeout), "chaos.triggers": plan.triggers},
+            )
             for name, timeout in (("hasty", 2), ("patient", 60))
         )
         _set_up(patient)
@@ -144,6 +150,8 @@ def _set_up(ini: Path) -> None:
             session.add_all(Country(name=f"Country {number}") for number in range(8))
             session.add_all(Tag(name=f"Tag {number}") for number in range(12))
             session.commit()
+        if app.has_triggers:
+            app.install_triggers()
 
 
 def _torment(plan: Plan, servers: OwnServers, ini: Path) -> Mapping[str, int]:

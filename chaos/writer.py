@@ -107,7 +107,8 @@ class Writer:
 
     def _change(self, session: Session, chooser: Chooser) -> None:
         """Make one change, and count it in the same transaction and savepoint."""
-        change: Any = choose(self._random, crowded=self._crowded)
+        unheard = self._app.has_triggers
+        change: Any = choose(self._random, crowded=self._crowded, unheard=unheard)
         if change(chooser):
             session.execute(
                 changes.insert(),

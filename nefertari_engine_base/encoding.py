@@ -15,6 +15,7 @@ secondary engine maps each kind to a field type that indexes the form.
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -245,6 +246,14 @@ def parse(kind: Kind, value: Any, *, timezone: bool = False) -> Any:
     if timezone and isinstance(parsed, datetime) and parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
     return parsed
+
+
+def content_hash(source: bytes) -> str:
+    """The hash that a document carries of its own contents.
+
+    :param source: the document's JSON, as the primary has loaded it.
+    """
+    return hashlib.blake2b(source, digest_size=16).hexdigest()
 
 
 def convert(field: str, encode: Callable[[Any], Any], value: Any) -> Any:

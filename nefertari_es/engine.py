@@ -9,6 +9,7 @@ from elasticsearch import Elasticsearch, dsl
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import ConfigurationError, UnknownModel
+from nefertari_engine_base.inspection import StoredDocument
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 from nefertari_engine_base.values import Page, Query, Write, WriteResult
@@ -143,6 +144,17 @@ class ElasticsearchEngine:
     def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
         """The documents of these ids, ``None`` where there is none; in real time."""
         return self._reader.get(self.model_of(schema), ids)
+
+    def stored(
+        self, schema: ModelSchema, ids: Sequence[str]
+    ) -> Sequence[StoredDocument | None]:
+        """The documents of these ids as they are stored; in real time."""
+        return self._reader.stored(self.model_of(schema), ids)
+
+    def missing(self, timeout: float) -> Sequence[str]:
+        """Names of the attached models whose alias leads to no index."""
+        names = {model.alias: name for name, model in self._models.items()}
+        return [names[alias] for alias in self._reader.missing(names, timeout)]
 
     def highest_version(self, schemas: Iterable[ModelSchema]) -> int:
         """The highest version that a document of these models carries; 0 if none."""

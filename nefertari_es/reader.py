@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
 from nefertari_engine_base.exceptions import SecondaryError
+from nefertari_engine_base.inspection import StoredDocument
 from nefertari_engine_base.values import Page, Query
 from nefertari_es.client import INDEX_NOT_FOUND, missing_index, translated_errors
 from nefertari_es.hits import IDS_ONLY_FILTER, make_items, make_page
-from nefertari_es.index.mapping import SYNC_VERSION
+from nefertari_es.index.mapping import SYNC, SYNC_VERSION
 from nefertari_es.paths import IndexedModel
 from nefertari_es.search import query_clause, search_body
 from nefertari_es.settings import ElasticsearchSettings
@@ -69,11 +71,50 @@ class Reader:
 
     def get(self, model: IndexedModel, ids: Sequence[str]) -> list[Any | None]:
         """The documents of these ids, in their order, read in real time."""
+        return [
+            model.document._of(hit) if hit["found"] else None
+            for hit in self._multi_get(model, ids)
+        ]
+
+    def stored(
+        self, model: IndexedModel, ids: Sequence[str]
+    ) -> list[StoredDocument | None]:
+        """The same documents as they are stored, with their versions."""
+        return [
+            _stored(hit) if hit["found"] else None
+            for hit in self._multi_get(model, ids)
+        ]
+
+    def _multi_get(
+        self, model: IndexedModel, ids: Sequence[str]
+    ) -> Sequence[Mapping[str, Any]]:
         if not ids:
             return []
         with translated_errors():
             answer = self._post(f"/{model.alias}/_mget", {"ids": list(ids)})
-        return [_found(model, hit) for hit in answer["docs"]]
+        docs: Sequence[Mapping[str, Any]] = answer["docs"]
+        for hit in docs:
+            _raise_error(hit)
+        return docs
+
+    def missing(self, aliases: Iterable[str], timeout: float) -> list[str]:
+        """Those of the aliases that lead to no index.
+
+        :param timeout: seconds until a request counts as unanswered.
+        """
+        names, known = list(aliases), set[str]()
+        client = self._client.options(request_timeout=timeout, ignore_status=404)
+        with translated_errors():
+            for start in range(0, len(names), _ALIASES_AT_ONCE):
+                chosen = ",".join(names[start : start + _ALIASES_AT_ONCE])
+                # A 404 says that one is missing, and has those that are not.
+                answer = client.perform_request(
+                    "GET", f"/_alias/{chosen}", headers={"accept": "application/json"}
+                ).body
+                for index in answer.values():
+                    if isinstance(index, dict):
+                        known.update(index.get("aliases", ()))
+        return [name for name in names if name not in known]
 
     def highest_version(self, aliases: Sequence[str]) -> int:
         """The highest version that a document behind these aliases carries; 0 if none.
@@ -159,9 +200,22 @@ def _search_path(model: IndexedModel, query: Query) -> str:
     return f"{path}&filter_path={IDS_ONLY_FILTER}" if query.ids_only else path
 
 
-def _found(model: IndexedModel, hit: Mapping[str, Any]) -> Any | None:
+def _raise_error(hit: Mapping[str, Any]) -> None:
     if error := hit.get("error"):
         if error["type"] == INDEX_NOT_FOUND:
             raise missing_index(error["reason"])
         raise SecondaryError(f"Document {hit['_id']}: {error['reason']}")
-    return model.document._of(hit) if hit["found"] else None
+
+
+def _stored(hit: Mapping[str, Any]) -> StoredDocument:
+    source = dict(hit["_source"])
+    sync = source.pop(SYNC, {})
+    at = sync.get("at")
+    return StoredDocument(
+        hit["_version"],
+        source,
+        sync.get("version"),
+        sync.get("hash"),
+        None if at is None else datetime.fromtimestamp(at / 1000, UTC),
+        sync.get("why"),
+    )

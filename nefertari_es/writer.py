@@ -1,13 +1,14 @@
 """The bulk writer: versioned writes as NDJSON over several connections.
 
-Sources arrive as JSON bytes and are sent as they are, with the version and the hash of
-the contents appended; nothing is parsed or encoded again. One request answers for all
-its documents, in their order, so a refused one harms no other.
+Sources arrive as JSON bytes and are sent as they are, with the version, the hash of the
+contents, and when and why they are written appended; nothing is parsed or encoded
+again. One request answers for all its documents, in their order, so a refused one harms
+no other.
 """
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from typing import Any
 import orjson
 from elasticsearch import ApiError, Elasticsearch
 
+from nefertari_engine_base.encoding import content_hash
 from nefertari_engine_base.exceptions import (
     EngineError,
     SecondaryError,
@@ -67,12 +69,7 @@ _NOT_THE_DOCUMENT = frozenset(
 _SHORT = 64
 
 #: What an action line and the appended object add to a source, in bytes, about.
-_OVERHEAD = 200
-
-
-def content_hash(source: bytes) -> str:
-    """The hash that a document carries of its own contents, as ``_sync.hash``."""
-    return hashlib.blake2b(source, digest_size=16).hexdigest()
+_OVERHEAD = 240
 
 
 class BulkWriter:
@@ -206,17 +203,36 @@ class _Transfer:
     def _body(self, chunk: Sequence[Write]) -> bytes:
         encode = self._encode
         lines: list[bytes] = []
+        ends = _Ends(time.time_ns() // 1_000_000)
         only_deletes = True
         for write in chunk:
             source = write.source
             if source is None:
                 lines.append(_delete_line(write))
             else:
-                lines.append(_index_lines(write, encode(source) if encode else source))
+                if encode:
+                    source = encode(source)
+                lines.append(_index_lines(write, source, ends[write.why]))
                 only_deletes = False
         if only_deletes:
             lines.append(_guard_lines(chunk[0]))
         return b"".join(lines)
+
+
+class _Ends(dict[str, bytes]):
+    """How the appended object ends, by what a document is written for: made once for
+    a request, not for each of its documents.
+
+    :param at: milliseconds since 1970 (UTC).
+    """
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+
+    def __missing__(self, why: str) -> bytes:
+        end = b'","at":%d,"why":%b}}\n' % (self._at, orjson.dumps(why))
+        self[why] = end
+        return end
 
 
 def _guard_lines(write: Write) -> bytes:
@@ -235,8 +251,8 @@ def _delete_line(write: Write) -> bytes:
     )
 
 
-def _index_lines(write: Write, source: bytes) -> bytes:
-    """The action, and the source on one line with version and hash at its end."""
+def _index_lines(write: Write, source: bytes, end: bytes) -> bytes:
+    """The action, and the source on one line with ``_sync`` appended."""
     digest = content_hash(source).encode()
     if b"\n" in source or not source.endswith(b"}"):
         # In JSON a line feed can only stand between tokens, where a space does as well.
@@ -245,7 +261,7 @@ def _index_lines(write: Write, source: bytes) -> bytes:
     is_empty = len(head) < _SHORT and head.strip() == b"{"
     return (
         b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n'
-        b'%b%b"_sync":{"version":%d,"hash":"%b"}}\n'
+        b'%b%b"_sync":{"version":%d,"hash":"%b%b'
     ) % (
         orjson.dumps(write.id),
         write.version,
@@ -253,6 +269,7 @@ def _index_lines(write: Write, source: bytes) -> bytes:
         b"" if is_empty else b",",
         write.version,
         digest,
+        end,
     )
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
+from nefertari_engine_base import inspection
+
 if TYPE_CHECKING:
     from nefertari_engine_base.values import (
         DeadLetter,
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     )
 
 
-class IOutbox(Interface):
+class IOutbox(inspection.IInspectableOutbox):
     """The changes of one database that are not yet known to be indexed."""
 
     generation = Attribute(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
+from nefertari_engine_base import inspection
+
 if TYPE_CHECKING:
     from nefertari_engine_base.interfaces.capture import IDependencyGraph, IPublisher
     from nefertari_engine_base.interfaces.delivery import IOutbox, ITriggers
@@ -103,7 +105,7 @@ class IPrimaryEngine(Interface):
         """Stop to report changes and give back every resource."""
 
 
-class ISecondaryEngine(Interface):
+class ISecondaryEngine(inspection.IInspectableSecondary):
     """Adapter to a store of documents that are derived from a primary."""
 
     name = Attribute("Short name; stored in outbox entries.")

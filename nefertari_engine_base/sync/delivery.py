@@ -22,6 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import InvalidDocumentId, SecondaryUnavailable
+from nefertari_engine_base.inspection import CHANGE, change_of
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.values import (
@@ -42,7 +43,33 @@ LONGEST_RETRY_DELAY = 3600.0
 #: Outcomes after which the index holds the change, or something newer.
 _APPLIED = (Outcome.WRITTEN, Outcome.SUPERSEDED)
 
-_Batch = dict[DocumentRef, list[OutboxEntry]]
+
+class _Batch(dict[DocumentRef, list[OutboxEntry]]):
+    """The entries of each document.
+
+    :attr paths: for documents that only embedded rows have led to, by which path.
+    """
+
+    def __init__(self) -> None:
+        self.paths: dict[DocumentRef, str] = {}
+
+    def add(self, entry: OutboxEntry, path: str) -> None:
+        """Add the entry of a document.
+
+        :param path: by which the document was found; empty if it was named.
+        """
+        ref = DocumentRef(entry.touch.model, entry.touch.key)
+        entries = self.setdefault(ref, [])
+        if not path:
+            self.paths.pop(ref, None)
+        elif not entries:
+            self.paths[ref] = path
+        entries.append(entry)
+
+    def why(self, ref: DocumentRef) -> str:
+        """Why a document is written; see :mod:`nefertari_engine_base.inspection`."""
+        path = self.paths.get(ref)
+        return change_of(path) if path else CHANGE
 
 
 def deliver(
@@ -202,10 +229,9 @@ def _resolve(
                 continue
             report.expanded += len(entries)
             report.entries += not entries
-        batch = batches.setdefault(touch.secondary, {})
+        batch = batches.setdefault(touch.secondary, _Batch())
         for named in entries:
-            ref = DocumentRef(named.touch.model, named.touch.key)
-            batch.setdefault(ref, []).append(named)
+            batch.add(named, touch.path)
     return batches
 
 
@@ -223,7 +249,7 @@ def _write(
     for model, refs in _by_model(batch, snapshot).items():
         respelled = _respelled(snapshot, model, refs)
         results = engines.secondaries[secondary].write(
-            engines.schemas[model], _writes(snapshot, [*refs, *respelled])
+            engines.schemas[model], _writes(snapshot, batch, [*refs, *respelled])
         )
         # First the documents under the ids that their rows have, then their entries.
         landed = all(result.outcome in _APPLIED for result in results[len(refs) :])
@@ -265,12 +291,15 @@ def _exists(snapshot: Snapshot, ref: DocumentRef) -> bool:
     return ref.id in snapshot.documents.get(ref.model, {})
 
 
-def _writes(snapshot: Snapshot, refs: Sequence[DocumentRef]) -> list[Write]:
+def _writes(
+    snapshot: Snapshot, batch: _Batch, refs: Sequence[DocumentRef]
+) -> list[Write]:
     return [
         Write(
             ref.id,
             snapshot.version,
             snapshot.documents.get(ref.model, {}).get(ref.id),
+            batch.why(ref),
         )
         for ref in refs
     ]

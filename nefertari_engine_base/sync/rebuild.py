@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import SecondaryUnavailable
+from nefertari_engine_base.inspection import INDEX
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import (
     DeliveryReport,
@@ -76,6 +77,6 @@ def _writes(
 ) -> list[Write]:
     if schema.condition is not None:
         # A row without a document may have had one, before the condition was made.
-        return [Write(id_, version, documents.get(id_)) for id_ in ids]
+        return [Write(id_, version, documents.get(id_), INDEX) for id_ in ids]
     # A row that is gone meanwhile is left to its own delete.
-    return [Write(id_, version, text) for id_, text in documents.items()]
+    return [Write(id_, version, text, INDEX) for id_, text in documents.items()]

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
 import orjson
 from zope.interface import implementer
 
-from nefertari_engine_base.encoding import convert
+from nefertari_engine_base.encoding import content_hash, convert
 from nefertari_engine_base.exceptions import (
     ConversionError,
     QueryError,
     SecondaryUnavailable,
     UnknownModel,
 )
+from nefertari_engine_base.inspection import StoredDocument
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 from nefertari_engine_base.testing.memory_documents import (
@@ -56,10 +58,14 @@ LONGEST_ID = 512
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document, or without a source the memory of a deleted one."""
+    """A document, or without a source the memory of a deleted one.
+
+    :attr told: the document as it tells of itself.
+    """
 
     version: int
     source: Mapping[str, Any] | None
+    told: StoredDocument | None = None
 
 
 @dataclass(slots=True)
@@ -154,7 +160,8 @@ class MemoryEngine:
         stored = collection.stored.get(write.id)
         if stored is not None and write.version <= stored.version:
             return WriteResult(write.id, Outcome.SUPERSEDED)
-        collection.stored[write.id] = Stored(write.version, source)
+        told = None if source is None else _told(write, source)
+        collection.stored[write.id] = Stored(write.version, source, told)
         return WriteResult(write.id, Outcome.WRITTEN)
 
     def refresh(self, schemas: Iterable[ModelSchema]) -> None:
@@ -200,6 +207,18 @@ class MemoryEngine:
             for id_, one in zip(ids, stored, strict=True)
         ]
 
+    def stored(
+        self, schema: ModelSchema, ids: Sequence[str]
+    ) -> Sequence[StoredDocument | None]:
+        """The documents of these ids as they are stored; in real time."""
+        stored = self._collection(schema).stored
+        return [one.told if (one := stored.get(id_)) else None for id_ in ids]
+
+    def missing(self, timeout: float) -> Sequence[str]:
+        """None: every attached model has its dictionary."""
+        self._check_available()
+        return ()
+
     def highest_version(self, schemas: Iterable[ModelSchema]) -> int:
         """The highest version that a document of these models carries; 0 if none."""
         return max(
@@ -244,6 +263,12 @@ class MemoryEngine:
     def _check_available(self) -> None:
         if not self.available:
             raise SecondaryUnavailable("The in-memory engine is switched off.")
+
+
+def _told(write: Write, source: Mapping[str, Any]) -> StoredDocument:
+    digest = content_hash(write.source or b"")
+    now = datetime.now(UTC)
+    return StoredDocument(write.version, source, write.version, digest, now, write.why)
 
 
 def _fault(schema: ModelSchema, document_id: str, source: Any) -> str | None:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from zope.interface.verify import verifyObject
 
+from nefertari_engine_base.encoding import content_hash
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.testing.workbench import (
     Workbench,
@@ -176,3 +179,53 @@ class WritingSuite:
             "2",
         ]
         assert list(bench.get()) == []
+
+    # --- inspection
+
+    def test_a_stored_document_tells_its_version_and_when_and_why_it_was_written(
+        self, engine: ISecondaryEngine
+    ) -> None:
+        bench = Workbench(engine)
+        sources = (b'{"id":1,"string":"a"}', b'{ "id": 2 }', b"{}")
+        writes = [
+            Write("1", 2**53 + 1, sources[0], "index"),
+            Write("2", 7, sources[1], "change of related.deeper"),
+            Write("3", 8, sources[2]),
+        ]
+        before = datetime.now(UTC) - timedelta(milliseconds=1)
+        bench.write(*writes)
+        after = datetime.now(UTC)
+        told = engine.stored(bench.schema, ["3", "1", "none", "2"])
+        assert told[2] is None
+        three, one, two = told[0], told[1], told[3]
+        assert (one.version, one.noted_version) == (2**53 + 1, 2**53 + 1)
+        assert one.source == {"id": 1, "string": "a"}
+        assert one.hash == content_hash(sources[0])
+        assert two.hash == content_hash(sources[1])
+        reasons = [document.why for document in (one, two, three)]
+        assert reasons == ["index", "change of related.deeper", "change"]
+        assert all(before <= document.written_at <= after for document in (one, two))
+
+    def test_a_later_write_tells_its_own_reason(self, engine: ISecondaryEngine) -> None:
+        bench = Workbench(engine)
+        bench.write(put("1", 5, id=1), Write("2", 5, b'{"id":2}'))
+        (first,) = engine.stored(bench.schema, ["1"])
+        bench.write(Write("1", 4, b'{"id":1}', "index"))
+        assert list(engine.stored(bench.schema, ["1"])) == [first]
+        bench.write(Write("1", 6, b'{"id":1}', "index"))
+        (second,) = engine.stored(bench.schema, ["1"])
+        assert (second.version, second.why) == (6, "index")
+        assert second.hash == first.hash
+
+    def test_nothing_is_stored_of_a_deleted_document(
+        self, engine: ISecondaryEngine
+    ) -> None:
+        bench = Workbench(engine)
+        bench.write(put("1", 1, id=1))
+        bench.write(drop("1", 2))
+        assert list(engine.stored(bench.schema, ["1"])) == [None]
+        assert list(engine.stored(bench.schema, [])) == []
+
+    def test_nothing_is_missing_after_setup(self, engine: ISecondaryEngine) -> None:
+        Workbench(engine)
+        assert list(engine.missing(60.0)) == []

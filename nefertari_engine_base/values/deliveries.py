@@ -35,11 +35,13 @@ class Write(NamedTuple):
     """One versioned write; without a ``source`` it is a delete.
 
     :attr source: the document as UTF-8 JSON text of an object.
+    :attr why: what it is written for, for people: see :mod:`.inspection`.
     """
 
     id: str
     version: int
     source: bytes | None
+    why: str = "change"
 
 
 class Outcome(StrEnum):

@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 from elasticsearch import dsl
 
-#: The object in every document that delivery owns: its version and content hash.
+#: The object in every document that delivery owns: its version and content hash, and
+#: when and why it was written. The last two are for people: they are in the source, and
+#: in no mapping, so that they cost the index nothing.
 SYNC = "_sync"
 SYNC_VERSION = f"{SYNC}.version"
 

@@ -8,12 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 import pytest
 
+from nefertari_engine_base.encoding import content_hash
 from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.testing.workbench import Workbench, drop, put
 from nefertari_engine_base.values import Outcome, Query, Write
 from nefertari_es.client import make_client
 from nefertari_es.settings import ElasticsearchSettings
-from nefertari_es.writer import BulkWriter, content_hash
+from nefertari_es.writer import BulkWriter
 
 
 def _writes(count, size=0):
@@ -205,8 +206,23 @@ def test_documents_carry_version_and_hash_of_their_contents(search_engine):
     bench.write(Write("1", 2**53 + 1, source))
     alias = search_engine.model_of(bench.schema).alias
     stored = search_engine.client.get(index=alias, id="1")["_source"]
-    assert stored["_sync"] == {"version": 2**53 + 1, "hash": content_hash(source)}
+    sync = stored["_sync"]
+    assert isinstance(sync.pop("at"), int)
+    assert sync == {
+        "version": 2**53 + 1,
+        "hash": content_hash(source),
+        "why": "change",
+    }
     assert "_sync" not in bench.get("1")[0].to_dict()
     search_engine.refresh([bench.schema])
     assert bench.ids(text=str(2**53 + 1)) == []
     assert search_engine.count(bench.schema, Query()) == 1
+
+
+def test_when_and_why_a_document_was_written_are_in_no_mapping(search_engine):
+    bench = Workbench(search_engine)
+    bench.write(put("1", 1, id=1))
+    alias = search_engine.model_of(bench.schema).alias
+    (index,) = search_engine.client.indices.get_mapping(index=alias).body.values()
+    mapped = index["mappings"]["properties"]["_sync"]["properties"]
+    assert mapped.keys() == {"version", "hash"}

@@ -8,7 +8,7 @@ it. :mod:`.locking` claims by row locks, :mod:`.leasing` by leases.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
@@ -25,6 +25,7 @@ from nefertari_engine_base.exceptions import (
     InvalidDocumentId,
     PrimaryError,
 )
+from nefertari_engine_base.inspection import RecordedEntry
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
 from nefertari_engine_base.primary.sqla.loading import Loader
@@ -223,6 +224,13 @@ class SQLOutbox(ABC):
         """See :meth:`IOutbox.status`."""
         with self.translated_errors(), self.engine.connect() as connection:
             return status.status(connection)
+
+    def recorded(
+        self, model: str, keys: Mapping[str, Collection[str]]
+    ) -> Sequence[RecordedEntry]:
+        """See :meth:`IInspectableOutbox.recorded`."""
+        with self.translated_errors(), self.engine.connect() as connection:
+            return status.recorded(connection, model, keys)
 
     def heartbeat(self, name: str, uptime: float, documents: int) -> None:
         """See :meth:`IOutbox.heartbeat`."""

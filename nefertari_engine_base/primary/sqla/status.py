@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Float, Integer, case, delete, func, insert, literal, or_, select
+from sqlalchemy import (
+    Float,
+    Integer,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.engine import Connection
 
+from nefertari_engine_base.inspection import RecordedEntry
 from nefertari_engine_base.primary.sqla.tables import epoch_now, outbox, worker
-from nefertari_engine_base.values import ModelStatus, SyncStatus, WorkerStatus
+from nefertari_engine_base.values import (
+    ModelStatus,
+    OutboxEntry,
+    SyncStatus,
+    Touch,
+    WorkerStatus,
+)
 
 #: Seconds without a word after which a worker is taken for lost: longer than any
 #: delivery or pause of a living one.
@@ -72,6 +91,35 @@ def _worker_status(row: Any) -> WorkerStatus:
         row.documents,
         lost=row.silent > LOST_AFTER,
     )
+
+
+def recorded(
+    connection: Connection, model: str, keys: Mapping[str, Collection[str]]
+) -> list[RecordedEntry]:
+    """See :meth:`IInspectableOutbox.recorded`."""
+    columns = outbox.c
+    meant = [
+        and_(columns.path == path, columns.key.in_(chosen))
+        for path, chosen in keys.items()
+    ]
+    rows = connection.execute(
+        select(outbox).where(columns.model == model, or_(*meant)).order_by(columns.id)
+    )
+    return [
+        RecordedEntry(
+            OutboxEntry(
+                row.id,
+                Touch(row.secondary, row.model, row.key, row.path),
+                row.cursor,
+                row.attempts,
+            ),
+            datetime.fromtimestamp(row.created_at, UTC),
+            datetime.fromtimestamp(row.due_at, UTC),
+            row.dead_at and datetime.fromtimestamp(row.dead_at, UTC),
+            row.reason,
+        )
+        for row in rows
+    ]
 
 
 def heartbeat(connection: Connection, name: str, uptime: float, documents: int) -> None:

@@ -92,11 +92,11 @@ class IInspectableOutbox(Interface):
     """What an outbox tells of one document."""
 
     def recorded(
-        model: str, keys: Mapping[str, Collection[str]]
+        model: str, keys: Mapping[str, Collection[str] | None]
     ) -> Sequence[RecordedEntry]:
         """Entries for documents of this model, dead ones included, in the order that
         they were made. Reads the whole outbox.
 
-        :param keys: the keys of the touches that are meant, by their path; the empty
-            path is that of the documents themselves.
+        :param keys: the keys of the touches that are meant, by their path, ``None``
+            for any; the empty path is that of the documents themselves.
         """

@@ -9,6 +9,7 @@ import click
 
 from nefertari_engine_base.exceptions import EngineError
 from nefertari_es.cli.dead_letters import dead_letters
+from nefertari_es.cli.explain import explain_
 from nefertari_es.cli.index import index
 from nefertari_es.cli.setup import setup
 from nefertari_es.cli.status import status
@@ -43,6 +44,7 @@ def main(context: click.Context, config: str) -> None:
 
 
 main.add_command(dead_letters)
+main.add_command(explain_)
 main.add_command(index)
 main.add_command(setup)
 main.add_command(status)

@@ -226,7 +226,7 @@ class SQLOutbox(ABC):
             return status.status(connection)
 
     def recorded(
-        self, model: str, keys: Mapping[str, Collection[str]]
+        self, model: str, keys: Mapping[str, Collection[str] | None]
     ) -> Sequence[RecordedEntry]:
         """See :meth:`IInspectableOutbox.recorded`."""
         with self.translated_errors(), self.engine.connect() as connection:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
 )
 from sqlalchemy.engine import Connection
 
@@ -94,12 +95,14 @@ def _worker_status(row: Any) -> WorkerStatus:
 
 
 def recorded(
-    connection: Connection, model: str, keys: Mapping[str, Collection[str]]
+    connection: Connection, model: str, keys: Mapping[str, Collection[str] | None]
 ) -> list[RecordedEntry]:
     """See :meth:`IInspectableOutbox.recorded`."""
     columns = outbox.c
     meant = [
-        and_(columns.path == path, columns.key.in_(chosen))
+        and_(
+            columns.path == path, true() if chosen is None else columns.key.in_(chosen)
+        )
         for path, chosen in keys.items()
     ]
     rows = connection.execute(

@@ -6,8 +6,9 @@ In the transaction: :class:`DocumentCreated`, :class:`DocumentUpdated`,
 before it commits. A subscriber may raise, which makes the flush fail and so vetoes
 the transaction.
 
-After commit: :class:`ChangesCommitted`. The transaction is over; an error of a
-subscriber is reported to the failure handler and never raised.
+After commit: :class:`ChangesCommitted`, and :class:`DeliveryEnded` for each delivery
+that this process makes, in a worker too. An error of a subscriber is reported to the
+failure handler and never raised.
 
 Subscribe with ``config.add_subscriber(subscriber, DocumentUpdated,
 for_models=(Movie,))``.
@@ -28,7 +29,7 @@ from nefertari_engine_base.interfaces import (
     IDocumentsChanged,
     IDocumentUpdated,
 )
-from nefertari_engine_base.values import Action, Change, DocumentRef
+from nefertari_engine_base.values import Action, Change, DeliveryReport, DocumentRef
 
 if TYPE_CHECKING:
     from nefertari_engine_base.interfaces import IPrimaryEngine, ITransactionLog
@@ -120,6 +121,20 @@ class ChangesCommitted:
 
     changes: Sequence[Change]
     primary: IPrimaryEngine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeliveryEnded:
+    """Sent after each delivery that had something to deliver, or failed.
+
+    :attr report: what it did; where it failed, what it had done until then.
+    :attr seconds: how long it took, from the claim to its end.
+    :attr error: why it failed as a whole; ``None`` otherwise.
+    """
+
+    report: DeliveryReport
+    seconds: float
+    error: Exception | None = None
 
 
 #: The event of each action on one document.

@@ -16,7 +16,9 @@ DRIVERS = {"elasticsearch", "elastic_transport", "mongoengine", "pymongo", "sqla
 
 #: Folder or file -> prefixes of modules that it must not import.
 FORBIDDEN = {
-    "nefertari_engine_base": {"nefertari_es", "elasticsearch", "elastic_transport"},
+    "nefertari_engine_base": {
+        *("nefertari_es", "elasticsearch", "elastic_transport", "prometheus_client"),
+    },
     "nefertari_engine_base/sync": {"nefertari_engine_base.primary", *DRIVERS},
     "nefertari_engine_base/query": {"nefertari_engine_base.primary", *DRIVERS},
     "nefertari_engine_base/testing": {"nefertari_engine_base.primary", *DRIVERS},
@@ -75,6 +77,17 @@ def test_importing_the_base_imports_no_driver():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == ""
+
+
+def test_only_who_wants_metrics_imports_their_library():
+    code = (
+        "import sys, nefertari_es.engine, nefertari_es.cli, nefertari_es.web\n"
+        "print('prometheus_client' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("name", ["nefertari_engine_base", "nefertari_es", "tools"])

@@ -17,10 +17,12 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from nefertari_engine_base.events import DeliveryEnded
 from nefertari_engine_base.exceptions import InvalidDocumentId, SecondaryUnavailable
 from nefertari_engine_base.inspection import CHANGE, change_of
 from nefertari_engine_base.interfaces import IClaim, IOutbox
@@ -85,21 +87,41 @@ def deliver(
         wait for the next delivery.
     """
     most = limit if ids is None else math.inf
-    with outbox.claim(limit, ids) as claim:
-        return _deliver_claimed(engines, outbox, claim, limit, most)
+    with _announced(engines) as report, outbox.claim(limit, ids) as claim:
+        _deliver_claimed(engines, outbox, claim, limit, most, report)
+    return report
+
+
+@contextmanager
+def _announced(engines: Engines) -> Iterator[DeliveryReport]:
+    """A report to fill, which is announced by an event in the end."""
+    report, begun = DeliveryReport(), time.perf_counter()
+    try:
+        yield report
+    except Exception as error:
+        _announce(engines, DeliveryEnded(report, time.perf_counter() - begun, error))
+        raise
+    if report.documents or report.entries or report.expanded or report.errors:
+        _announce(engines, DeliveryEnded(report, time.perf_counter() - begun))
+
+
+def _announce(engines: Engines, event: DeliveryEnded) -> None:
+    try:
+        engines.registry.notify(event)
+    except Exception as error:  # noqa: BLE001 - the delivery has happened
+        failures.handler(engines.registry).subscriber_failed(error, event)
 
 
 def _deliver_claimed(
-    engines: Engines, outbox: IOutbox, claim: IClaim, limit: int, most: float
-) -> DeliveryReport:
-    report = DeliveryReport()
+    engines: Engines, outbox: IOutbox, claim: IClaim, limit: int, most: float,
+    report: DeliveryReport,
+) -> None:  # fmt: skip
     for secondary, batch in _resolve(engines, claim, limit, most, report).items():
         load = partial(claim.draw_and_load, list(batch))
         snapshot = engines.versions.drawn(outbox, load)
         _write(engines, claim, secondary, batch, snapshot, report)
     if report.written:
         engines.pause.end()
-    return report
 
 
 def deliver_inline(
@@ -118,8 +140,9 @@ def deliver_inline(
     ids = [entry.id for entry in chosen if entry.touch.path]
     try:
         for start in range(0, len(named), size):
-            with outbox.claim_own(named[start : start + size]) as claim:
-                report = _deliver_claimed(engines, outbox, claim, size, size)
+            own = named[start : start + size]
+            with _announced(engines) as report, outbox.claim_own(own) as claim:
+                _deliver_claimed(engines, outbox, claim, size, size, report)
             _all_taken(report)
         for start in range(0, len(ids), size):
             _all_taken(deliver(engines, outbox, size, ids[start : start + size]))

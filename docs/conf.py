@@ -41,11 +41,15 @@ if os.environ.get("DOCS_INTERSPHINX") == "1":
 # documentation. Names of our own are never ignored.
 nitpick_ignore_regex = [
     # Projects; links to the first three lead somewhere with DOCS_INTERSPHINX=1.
-    (r"py:.*", r"(pyramid|sqlalchemy|sa|zope|elasticsearch|elastic_transport|dsl)\..*"),
+    (
+        r"py:.*",
+        r"(pyramid|sqlalchemy|sa|zope|elasticsearch|elastic_transport|dsl"
+        r"|prometheus_client)\..*",
+    ),
     # The standard library.
     (
         r"py:.*",
-        r"(abc|collections|contextlib|datetime|decimal|enum|ipaddress|threading|typing"
+        r"(abc|collections|concurrent|contextlib|datetime|decimal|enum|ipaddress|threading|typing"
         r"|uuid|weakref)(\..*)?",
     ),
     # The same, under the names by which the annotations of the modules call them.

@@ -27,6 +27,7 @@ from nefertari_engine_base.config import (
 from nefertari_engine_base.engines import Engines, engines_of
 from nefertari_engine_base.events import (
     ChangesCommitted,
+    DeliveryEnded,
     DocumentCreated,
     DocumentDeleted,
     DocumentsChanged,
@@ -49,6 +50,7 @@ __all__ = [
     "secondary",
     # Events
     "ChangesCommitted",
+    "DeliveryEnded",
     "DocumentCreated",
     "DocumentDeleted",
     "DocumentUpdated",

@@ -9,10 +9,11 @@ import pytest
 
 from nefertari_engine_base.settings import EngineSettings
 from nefertari_es.settings import ElasticsearchSettings
+from nefertari_es.web.settings import WebSettings
 from tests.docs.blocks import DOCS
 
 PAGE = (DOCS / "reference" / "settings.rst").read_text()
-CLASSES = [EngineSettings, ElasticsearchSettings]
+CLASSES = [EngineSettings, ElasticsearchSettings, WebSettings]
 
 #: Defaults that the page says in words.
 IN_WORDS = {
@@ -25,6 +26,7 @@ IN_WORDS = {
         "one less than the number of hosts, and at least ``1``"
     ),
     "elasticsearch.number_of_replicas": "``auto``",
+    "nefertari.web.permission": "none",
 }
 
 

@@ -135,7 +135,7 @@ def plain_lines(id_: str, document: dict[str, Any]) -> bytes:
 
 def _versioned_lines(id_: str, document: dict[str, Any]) -> bytes:
     action = b'{"index":{"_id":"%b","version":1,"version_type":"external"}}\n'
-    sync = {"version": 1, "hash": f"{int(id_):032x}"}
+    sync = {"version": 1, "hash": f"{int(id_):016x}", "at": 1_700_000_000}
     return action % id_.encode() + orjson.dumps({**document, "_sync": sync}) + b"\n"
 
 

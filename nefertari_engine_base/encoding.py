@@ -15,6 +15,7 @@ secondary engine maps each kind to a field type that indexes the form.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import math
 from collections.abc import Callable
@@ -249,11 +250,15 @@ def parse(kind: Kind, value: Any, *, timezone: bool = False) -> Any:
 
 
 def content_hash(source: bytes) -> str:
-    """The hash that a document carries of its own contents.
+    """The hash that a document carries of its own contents: 96 bits in Base64.
+
+    It is as short as it can be, since every document carries one and every byte of a
+    document costs the index; it tells two states of one document apart, and no more.
 
     :param source: the document's JSON, as the primary has loaded it.
     """
-    return hashlib.blake2b(source, digest_size=16).hexdigest()
+    digest = hashlib.blake2b(source, digest_size=12).digest()
+    return binascii.b2a_base64(digest, newline=False).decode("ascii")
 
 
 def convert(field: str, encode: Callable[[Any], Any], value: Any) -> Any:

@@ -37,8 +37,8 @@ class StoredDocument:
     :attr noted_version: the version in the document itself; the same, unless somebody
         else has written it. ``None`` if there is none.
     :attr hash: the content hash in the document, or ``None``.
-    :attr written_at: when it was sent, by the clock of the sender (UTC); ``None`` if
-        it was written by a release that did not note it.
+    :attr written_at: when it was sent, to the second, by the clock of the sender (UTC);
+        ``None`` if it was written by a release that did not note it.
     :attr why: ``change``, ``change of PATH``, ``index``, or ``None`` as above.
     """
 

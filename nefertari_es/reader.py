@@ -10,7 +10,7 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 from nefertari_engine_base.exceptions import SecondaryError
-from nefertari_engine_base.inspection import StoredDocument
+from nefertari_engine_base.inspection import CHANGE, StoredDocument
 from nefertari_engine_base.values import Page, Query
 from nefertari_es.client import INDEX_NOT_FOUND, missing_index, translated_errors
 from nefertari_es.hits import IDS_ONLY_FILTER, make_items, make_page
@@ -211,11 +211,12 @@ def _stored(hit: Mapping[str, Any]) -> StoredDocument:
     source = dict(hit["_source"])
     sync = source.pop(SYNC, {})
     at = sync.get("at")
+    noted = at is not None
     return StoredDocument(
         hit["_version"],
         source,
         sync.get("version"),
         sync.get("hash"),
-        None if at is None else datetime.fromtimestamp(at / 1000, UTC),
-        sync.get("why"),
+        datetime.fromtimestamp(at, UTC) if noted else None,
+        sync.get("why", CHANGE) if noted else None,
     )

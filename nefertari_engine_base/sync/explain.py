@@ -105,8 +105,8 @@ def explain(engines: Engines, model: type | str, document_id: str) -> Explanatio
     """Compare a row with its documents, and find what will be written of it.
 
     The row is loaded by the road of deliveries, which costs a version. Reads the whole
-    outbox. What waits for an embedded row is found by the key of that row, where the
-    document shows it.
+    outbox. What waits for an embedded row is found by the key of that row; where the
+    document does not show it, all that wait for rows by the same path are told.
 
     :param model: a class or its name.
     :param document_id: the row's key, as the id of its document.

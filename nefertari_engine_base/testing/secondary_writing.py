@@ -192,7 +192,7 @@ class WritingSuite:
             Write("2", 7, sources[1], "change of related.deeper"),
             Write("3", 8, sources[2]),
         ]
-        before = datetime.now(UTC) - timedelta(milliseconds=1)
+        before = datetime.now(UTC) - timedelta(seconds=1)
         bench.write(*writes)
         after = datetime.now(UTC)
         told = engine.stored(bench.schema, ["3", "1", "none", "2"])

@@ -8,6 +8,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from nefertari_engine_base import Nested
 from nefertari_engine_base.exceptions import (
     InvalidDocumentId,
     SecondaryError,
@@ -44,7 +45,7 @@ def forge(app, model, id_, source, version=2**40):
 
 
 def test_a_document_that_equals_its_row_is_in_order(worker_app):
-    before = dt.datetime.now(dt.UTC) - dt.timedelta(milliseconds=1)
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
     worker_app.save(Movie(id=1, title="Alien", rating=8.5))
     worker_app.drain()
     explanation, index, says = told(worker_app, Movie, "1")
@@ -158,6 +159,29 @@ def test_a_change_of_an_embedded_row_that_waits_is_told(worker_app):
     assert [entry.entry.touch.path for entry in index.waiting] == ["director"]
     assert "A change of director 7" in says
     assert told(worker_app, Movie, "2")[1].waiting == ()
+
+
+def test_what_may_wait_for_an_embedded_row_without_a_key_is_told(
+    database_url, elasticsearch_url, index_prefix
+):
+    def declare_some(config):
+        nested = {"director": Nested(fields=("name",))}
+        config.add_secondary(Movie, nested=nested)
+
+    app = Application(
+        database_url, elasticsearch_url, index_prefix, declare_some,
+        nefertari__sync="worker",
+    ).setup()  # fmt: skip
+    try:
+        app.save(Movie(id=1, title="Alien", director=Director(id=7, name="Scott")))
+        app.drain()
+        with app.session() as session:
+            session.get(Director, 7).name = "Ridley Scott"
+            session.commit()
+        _, _, says = told(app, Movie, "1")
+        assert "A change of director 7, which it may embed, waits since" in says
+    finally:
+        app.close()
 
 
 def test_switched_off_sync_is_told(database_url, elasticsearch_url, index_prefix):

@@ -24,6 +24,7 @@ from nefertari_engine_base.config import (
     setup_database,
     sync_status_of_request,
 )
+from nefertari_engine_base.document_fields import document_field
 from nefertari_engine_base.engines import Engines, engines_of
 from nefertari_engine_base.events import (
     ChangesCommitted,
@@ -47,6 +48,7 @@ __all__ = [
     "Nested",
     "Queryable",
     "Reindex",
+    "document_field",
     "secondary",
     # Events
     "ChangesCommitted",

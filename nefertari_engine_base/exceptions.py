@@ -26,23 +26,28 @@ class ConfigurationError(EngineError):
 class UnmappableField(ConfigurationError):
     """A field has a type that has no meaning in an index."""
 
-    def __init__(self, model: str, field: str, type_name: str) -> None:
+    def __init__(
+        self, model: str, field: str, type_name: str, advice: str = ""
+    ) -> None:
         super().__init__(
             f"{model}.{field} is of type {type_name}, which has no counterpart in "
             f"the secondary engine. Leave it out with @secondary(exclude="
             f'("{field}",)), or say how to map it with @secondary(fields='
-            f'{{"{field}": ...}}).'
+            f'{{"{field}": ...}}). {advice}'.rstrip()
         )
         self.model = model
         self.field = field
 
 
 class MissingInverse(ConfigurationError):
-    """An embedded relation cannot be followed back to the documents it is in."""
+    """A relation that documents embed, or that computed fields depend on, cannot be
+    followed back to these documents."""
 
-    def __init__(self, model: str, path: str, reason: str) -> None:
+    def __init__(
+        self, model: str, path: str, reason: str, verb: str = "embeds"
+    ) -> None:
         super().__init__(
-            f"{model} embeds {path!r}, and a change there could not be followed "
+            f"{model} {verb} {path!r}, and a change there could not be followed "
             f"back to the documents of {model}: {reason}. Mend the relation, or "
             f'declare @secondary(nested={{"{path}": Nested(reindex="never")}}) if '
             f"stale copies are acceptable."

@@ -3,7 +3,7 @@ secondary makes its documents from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
@@ -86,6 +86,8 @@ class FieldSchema:
     :attr enum_values: the strings that the primary stores for its members, in the
         order of the members; also set where the choices are plain strings.
     :attr declared: the secondary engine's own field, given by the application.
+    :attr compute: from an instance of the primary's class to the value, for a field
+        that the primary does not store.
     """
 
     name: str
@@ -101,6 +103,7 @@ class FieldSchema:
     enum: type[Enum] | None = None
     enum_values: tuple[str, ...] = ()
     declared: Any = None
+    compute: Callable[[Any], Any] | None = None
 
     def encode(self, value: Any) -> Any:
         """The value as it stands in the document: something that JSON can hold."""
@@ -167,7 +170,8 @@ class FieldSchema:
 
 @dataclass(frozen=True, kw_only=True)
 class RelationSchema:
-    """A relation whose rows are embedded in the documents of its owner.
+    """A relation whose rows are embedded in the documents of its owner, or read by its
+    computed fields.
 
     Exactly one of ``owner_fields``, ``target_fields`` and ``through`` says where
     the link is stored.
@@ -212,6 +216,10 @@ class ModelSchema:
     :attr condition: under which an instance has a document, in the primary's own
         terms; ``None``: under any.
     :attr condition_fields: what the condition looks at.
+    :attr depended: fields of the primary that computed fields read, in the document or
+        not.
+    :attr followed: relations that computed fields read, with what they read there in
+        turn. A name may be among the embedded relations, too.
     """
 
     name: str
@@ -225,6 +233,25 @@ class ModelSchema:
     options: SecondaryOptions = field(default_factory=SecondaryOptions)
     condition: Any = None
     condition_fields: frozenset[str] = frozenset()
+    depended: frozenset[str] = frozenset()
+    followed: Mapping[str, RelationSchema] = field(default_factory=dict)
+
+    @cached_property
+    def stored(self) -> Mapping[str, FieldSchema]:
+        """The fields of the document that the primary stores."""
+        return {n: f for n, f in self.fields.items() if f.compute is None}
+
+    @cached_property
+    def computed(self) -> Mapping[str, FieldSchema]:
+        """The fields of the document that are computed from an instance."""
+        return {n: f for n, f in self.fields.items() if f.compute is not None}
+
+    def computed_among(self, names: Iterable[str]) -> str | None:
+        """The first of these dotted names that is a computed field's.
+
+        :raises KeyError: if there is no such field.
+        """
+        return next((n for n in names if self.find(n)[1].compute is not None), None)
 
     @cached_property
     def key_fields(self) -> tuple[FieldSchema, ...]:
@@ -275,13 +302,34 @@ class ModelSchema:
             schema = relation.document
         return tuple(relations), schema.fields[name]
 
-    def walk(self) -> Iterator[tuple[tuple[RelationSchema, ...], ModelSchema]]:
-        """This schema and each embedded one, with the relations that lead to it."""
+    def follow(self, path: str) -> tuple[RelationSchema, ...]:
+        """The relations, embedded or followed, of a dotted path.
+
+        :raises KeyError: if there is no such path.
+        """
+        name, _, rest = path.partition(".")
+        for relations in (self.relations, self.followed):
+            if name in relations:
+                relation = relations[name]
+                try:
+                    below = relation.document.follow(rest) if rest else ()
+                except KeyError:
+                    continue
+                return (relation, *below)
+        raise KeyError(path)
+
+    def walk(
+        self, *, followed: bool = False
+    ) -> Iterator[tuple[tuple[RelationSchema, ...], ModelSchema]]:
+        """This schema and each embedded one, with the relations that lead to it.
+
+        :param followed: those that computed fields read, too; a path may come twice.
+        """
         stack: list[tuple[tuple[RelationSchema, ...], ModelSchema]] = [((), self)]
         while stack:
             path, schema = stack.pop()
             yield path, schema
-            stack.extend(
-                ((*path, relation), relation.document)
-                for relation in schema.relations.values()
-            )
+            relations = [*schema.relations.values()]
+            if followed:
+                relations += schema.followed.values()
+            stack.extend(((*path, each), each.document) for each in relations)

@@ -19,9 +19,10 @@ from nefertari_engine_base.values import Action, Change, Touch
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Documents of ``root`` show rows of the model at the end of ``relations``.
+    """Documents of ``root`` show rows of the model at the end of ``relations``, or have
+    computed fields that read these.
 
-    :attr contents: fields and relations of that model which the documents show.
+    :attr contents: fields and relations of that model which are shown or read.
     """
 
     root: ModelSchema
@@ -55,7 +56,7 @@ class DependencyGraph:
     def __init__(self, schemas: Iterable[ModelSchema]) -> None:
         self._dependencies: dict[str, list[Dependency]] = {}
         for root in schemas:
-            for relations, schema in root.walk():
+            for relations, schema in root.walk(followed=True):
                 dependency = Dependency(root, relations, _contents(schema, relations))
                 self._dependencies.setdefault(schema.name, []).append(dependency)
 
@@ -124,10 +125,10 @@ def _contents(
         return frozenset()
     if relations and relations[-1].reindex is Reindex.LINK:
         return frozenset()
-    names = set(schema.fields)
+    names = {*schema.stored, *schema.depended}
     if not relations:
         names |= schema.condition_fields
-    for relation in schema.relations.values():
+    for relation in (*schema.relations.values(), *schema.followed.values()):
         names.add(relation.name)
         names.update(relation.owner_fields)
     return frozenset(names)

@@ -39,17 +39,19 @@ class Binds:
         return self.engine
 
     def check(self, schema: ModelSchema) -> None:
-        """Documents embed rows of their own database, since these are joined.
+        """Documents embed and read rows of their own database, since these are
+        joined.
 
-        :raises ConfigurationError: if one would have to embed others.
+        :raises ConfigurationError: if one would have to embed or read others.
         """
         engine = self.engine_of(schema.model)
-        for relations, inner in schema.walk():
+        for relations, inner in schema.walk(followed=True):
             if relations and self.engine_of(inner.model) is not engine:
                 path = ".".join(relation.name for relation in relations)
                 raise ConfigurationError(
                     f"{schema.name}.{path} leads to rows of another database, which "
-                    f"no statement can join. Leave {path!r} out of nested=."
+                    f"no statement can join. Leave {path!r} out of nested= and of "
+                    f"depends_on=."
                 )
 
     def tables(self, engine: Engine, models: Iterable[Any]) -> Iterator[MetaTables]:

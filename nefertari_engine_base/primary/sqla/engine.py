@@ -127,13 +127,14 @@ class SQLAlchemyEngine:
                 model: type = mapper.class_
                 described = self._schema_of(model)
                 bases = tuple(base.__name__ for base in model.__mro__[1:])
+                contents = graph.contents(model.__name__, bases)
                 signals.listen(
                     Source(
                         model=model,
                         schema=described,
                         references=graph.references(model.__name__, bases),
-                        contents=graph.contents(model.__name__, bases),
-                        derived=schema.derived_fields(described),
+                        contents=contents,
+                        derived=schema.derived_fields(described, contents),
                         shown_in=self._shown_in(graph.shown_in(model.__name__, bases)),
                         publisher=publisher,
                         outbox_for=self._outbox_for,
@@ -161,11 +162,13 @@ class SQLAlchemyEngine:
         return look_up
 
     def _known_schemas(self) -> dict[str, ModelSchema]:
-        """Schemas of the models with documents, and of those that only are embedded."""
+        """Schemas of the models with documents, of those that only are embedded, and of
+        those that only computed fields read."""
         known = dict(self._schemas)
-        for root in self._schemas.values():
-            for _, inner in root.walk():
-                known.setdefault(inner.name, inner)
+        for followed in (False, True):
+            for root in self._schemas.values():
+                for _, inner in root.walk(followed=followed):
+                    known.setdefault(inner.name, inner)
         return known
 
     def _schema_of(self, model: type) -> ModelSchema:

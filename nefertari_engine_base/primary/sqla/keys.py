@@ -176,21 +176,21 @@ class KeyPages:
         self, connection: Connection, path: str, key: str, after: str | None, limit: int
     ) -> list[str]:
         """See :meth:`~...loading.Loader.find_owners`."""
-        schema = _relations(self._schema, path)[-1].document
+        schema = self._schema.follow(path)[-1].document
         return self._page(connection, path, schema.parse_id(key), after, limit)
 
     def owners_of_all(
         self, connection: Connection, path: str, keys: Sequence[str]
     ) -> list[str]:
         """Ids of the documents that embed any of these rows; in no order."""
-        schema = _relations(self._schema, path)[-1].document
+        schema = self._schema.follow(path)[-1].document
         source = self._owners.get(path)
         if source is None:
             model = self._schema.model
             statement, columns = _reaching(
                 select(*columns_of(model, self._schema.primary_key)),
                 model,
-                _relations(self._schema, path),
+                self._schema.follow(path),
             )
             source = self._owners[path] = KeyedSelect(statement.distinct(), columns)
         document_id, parsed = self._schema.document_id, parse_ids(schema, keys)
@@ -223,7 +223,7 @@ class KeyPages:
         key = columns_of(model, self._schema.primary_key)
         statement = select(*key)
         if path:
-            relations = _relations(self._schema, path)
+            relations = self._schema.follow(path)
             statement, columns = _reaching(statement, model, relations)
             bound = _bound("page_key", columns)
             statement = statement.where(
@@ -262,15 +262,6 @@ def _joined(
 ) -> tuple[Select[Any], Any]:
     target: Any = aliased(relation.document.model)
     return statement.join(getattr(entity, relation.name).of_type(target)), target
-
-
-def _relations(schema: ModelSchema, path: str) -> tuple[RelationSchema, ...]:
-    relations = []
-    for name in path.split("."):
-        relation = schema.relations[name]
-        relations.append(relation)
-        schema = relation.document
-    return tuple(relations)
 
 
 def _bound(prefix: str, columns: Sequence[Any]) -> list[Any]:

@@ -2,13 +2,12 @@
 
 Fields are the mapper's column attributes, under their attribute names: those of all
 the inheritance, deferred ones and readable SQL expressions included, synonyms left
-out. Relations are embedded only where ``@secondary(nested=...)`` names them; each
-step of a dotted path is.
+out, and after them those that methods compute. Relations are embedded only where
+``@secondary(nested=...)`` names them; each step of a dotted path is.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -18,6 +17,7 @@ from sqlalchemy.ext.associationproxy import AssociationProxy
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, class_mapper
 from sqlalchemy.orm.exc import UnmappedClassError
 
+from nefertari_engine_base.document_fields import describe_field, document_fields_of
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import (
     ConfigurationError,
@@ -25,7 +25,9 @@ from nefertari_engine_base.exceptions import (
     UnmappableField,
 )
 from nefertari_engine_base.primary.sqla.conditions import condition_of
+from nefertari_engine_base.primary.sqla.dependencies import Reads, reads_of
 from nefertari_engine_base.primary.sqla.links import Link, find_link
+from nefertari_engine_base.primary.sqla.suggestions import nearest
 from nefertari_engine_base.primary.sqla.types import TypeDescription, describe_type
 from nefertari_engine_base.schema import (
     FieldSchema,
@@ -64,14 +66,17 @@ def describe(
     )
 
 
-def derived_fields(schema: ModelSchema) -> frozenset[str]:
+def derived_fields(schema: ModelSchema, contents: Iterable[str] = ()) -> frozenset[str]:
     """Fields that any update of a row may change without naming them: SQL
-    expressions, generated columns, columns with an ``onupdate``."""
-    mapper = _mapper(schema.model)
+    expressions, generated columns, columns with an ``onupdate``.
+
+    :param contents: what other documents show or read of the model's rows.
+    """
+    columns = _mapper(schema.model).column_attrs
     return frozenset(
         name
-        for name in schema.fields
-        if _is_derived(mapper.column_attrs[name].columns[0])
+        for name in (*schema.stored, *contents)
+        if name in columns and _is_derived(columns[name].columns[0])
     )
 
 
@@ -149,6 +154,8 @@ class _Description:
             # SQLAlchemy's own, for a discriminator that the class does not map.
             if not key.startswith("_sa_")
         }
+        self.computed = document_fields_of(mapper.class_)
+        self.names = [*self.columns, *self.computed]
         self.primary_key = tuple(
             mapper.get_property_by_column(column).key for column in mapper.primary_key
         )
@@ -166,6 +173,9 @@ class _Description:
             links.append(link)
         shown = self._shown(path)
         document = {name: self._field(path, name, declared.get(name)) for name in shown}
+        reads = reads_of(
+            self.mapper, [name for name in shown if name in self.computed], self.root
+        )
         needed = [*self.primary_key, *required]
         for link in links:
             needed += link.owner_fields
@@ -180,36 +190,56 @@ class _Description:
                 for name in dict.fromkeys(needed)
                 if name not in document
             },
-            bases=tuple(
-                base.class_.__name__
-                for base in self.mapper.iterate_to_root()
-                if base is not self.mapper
+            depended=frozenset(reads.columns),
+            # Where copies may be stale, what is computed of them may be, too.
+            followed=self._follow(
+                path, reads, self.tree.nested.reindex != Reindex.ALWAYS
             ),
+            bases=self._bases(),
         )
+
+    def _build_followed(
+        self, path: tuple[str, ...], reads: Reads, opted_out: bool
+    ) -> ModelSchema:
+        """The schema of rows that no document shows, but that computed fields read."""
+        return ModelSchema(
+            name=self.name,
+            model=self.mapper.class_,
+            fields={},
+            primary_key=self.primary_key,
+            hidden={name: self._field(path, name, None) for name in self.primary_key},
+            bases=self._bases(),
+            depended=frozenset(reads.columns),
+            followed=self._follow(path, reads, opted_out),
+        )
+
+    def _bases(self) -> tuple[str, ...]:
+        bases = (base.class_ for base in self.mapper.iterate_to_root())
+        return tuple(base.__name__ for base in bases if base is not self.mapper.class_)
 
     # --- which fields ------------------------------------------------------
 
     def _shown(self, path: tuple[str, ...]) -> list[str]:
-        """Names of the document's fields, in the order of the mapper."""
+        """Names of the document's fields, in the order of the mapper and the class."""
         where = "exclude" if not path else f"exclude of {'.'.join(path)}"
-        self._check(where, self.tree.exclude, self.columns)
+        self._check(where, self.tree.exclude, self.names)
         only = self.tree.nested.fields
         if only is not None:
-            self._check(f"Nested(fields) of {'.'.join(path)}", only, self.columns)
-            return [name for name in self.columns if name in only]
+            self._check(f"Nested(fields) of {'.'.join(path)}", only, self.names)
+            return [name for name in self.names if name in only]
         excluded = set(self.tree.exclude)
         if not path:
             self._check_keys(excluded)
         else:
             own = self.options_of(self.mapper.class_)
             excluded |= set(own.exclude if own else ())
-        return [name for name in self.columns if name not in excluded]
+        return [name for name in self.names if name not in excluded]
 
     def _declared(self, path: tuple[str, ...]) -> Mapping[str, Any]:
         """The secondary's own fields, by name: of this document, or, for an embedded
         one, of the documents that the related model has itself."""
         where = "fields" if not path else f"fields of {'.'.join(path)}"
-        known = [*self.columns, *self.tree.children]
+        known = [*self.names, *self.tree.children]
         self._check(where, self.tree.fields, known)
         own = self.options_of(self.mapper.class_) if path else None
         return {**(own.fields if own else {}), **self.tree.fields}
@@ -228,12 +258,16 @@ class _Description:
             if name not in known:
                 raise ConfigurationError(
                     f"{self.name}: {option} names {name!r}, which is no field of "
-                    f"{self.name}. {_nearest(name, known)}"
+                    f"{self.name}. {nearest(name, known)}"
                 )
 
     # --- one field ---------------------------------------------------------
 
     def _field(self, path: tuple[str, ...], name: str, declared: Any) -> FieldSchema:
+        if name in self.computed:
+            dotted, model = ".".join((*path, name)), self.mapper.class_
+            field = self.computed[name]
+            return describe_field(self.root, dotted, model, field, declared)
         attribute = self.columns[name]
         column = attribute.columns[0]
         description = describe_type(column.type)
@@ -278,6 +312,34 @@ class _Description:
         )
         return relation, link
 
+    def _follow(
+        self, path: tuple[str, ...], reads: Reads, opted_out: bool
+    ) -> dict[str, RelationSchema]:
+        """The relations that computed fields read.
+
+        :param opted_out: stale values are acceptable, since stale copies are.
+        """
+        followed = {}
+        for name, below in reads.relations.items():
+            relationship, where = self.mapper.relationships[name], (*path, name)
+            tree = self.tree.children.get(name, _Tree())
+            stale = opted_out or tree.nested.reindex == Reindex.NEVER
+            link = find_link(relationship)
+            if link.problem and not stale:
+                dotted = ".".join(where)
+                raise MissingInverse(self.root, dotted, link.problem, "depends on")
+            inner = _Description(relationship.mapper, tree, self.options_of, self.root)
+            followed[name] = RelationSchema(
+                name=name,
+                many=bool(relationship.uselist),
+                document=inner._build_followed(where, below, stale),
+                owner_fields=link.owner_fields,
+                target_fields=link.target_fields,
+                through=link.through,
+                reindex=Reindex.NEVER if stale else Reindex.ALWAYS,
+            )
+        return followed
+
     def _relationship(self, path: tuple[str, ...]) -> RelationshipProperty[Any]:
         name, dotted = path[-1], ".".join(path)
         relationship = self.mapper.relationships.get(name)
@@ -297,7 +359,7 @@ class _Description:
             )
         raise ConfigurationError(
             f"{self.root}: nested names {dotted!r}, but {self.name} has no relation "
-            f"{name!r}. {_nearest(name, self.mapper.relationships.keys())}"
+            f"{name!r}. {nearest(name, self.mapper.relationships.keys())}"
         )
 
     def _reindex(self, path: tuple[str, ...], nested: Nested) -> Reindex:
@@ -324,11 +386,3 @@ def _is_reference(attribute: ColumnProperty[Any]) -> bool:
         for column in own
         if column.foreign_keys
     )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if nearest:
-        return f"Did you mean {' or '.join(nearest)}?"
-    return f"There are: {', '.join(known) or 'none'}."

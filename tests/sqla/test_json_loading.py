@@ -100,7 +100,7 @@ def load(connection, statement: JSONStatement, ids) -> dict[str, bytes]:
     """Documents, as a connection of the driver would be asked for them."""
     cursor = connection.connection.cursor()
     cursor.execute(statement.sql, statement.parameters(ids))
-    return statement.documents(cursor.fetchall())
+    return statement.documents(cursor.fetchall(), connection)
 
 
 def assert_same_shape(one: Any, other: Any) -> None:
@@ -823,4 +823,5 @@ def test_the_statement_goes_through_a_pipeline(filled):
         first = connection.execute("SELECT 1")
         second = connection.execute(statement.sql, statement.parameters(["1", "2"]))
         assert first.fetchall() == [(1,)]
-        assert statement.documents(second.fetchall()).keys() == {"1", "2"}
+        found = statement.documents(second.fetchall(), filled)
+        assert found.keys() == {"1", "2"}

@@ -8,12 +8,14 @@ encoded a hundred thousand times.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
 import orjson
+from sqlalchemy.exc import DataError
 
 from nefertari_engine_base.encoding import CODECS, Kind, convert
 from nefertari_engine_base.exceptions import ConversionError
@@ -84,6 +86,8 @@ def _write_slowly(model: str, document: object) -> bytes:
             separators=(",", ":"),
         )
         return text.encode()
+    except ConversionError:
+        raise
     except (TypeError, ValueError, RecursionError) as error:
         raise ConversionError(
             f"A document of {model} cannot be written as JSON: {error}"
@@ -91,11 +95,32 @@ def _write_slowly(model: str, document: object) -> bytes:
 
 
 def _form(value: object) -> str:
+    if isinstance(value, ConversionError):
+        # Stands where a value should be, and does not concern other documents.
+        raise value
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+@contextmanager
+def readable(model: str) -> Iterator[None]:
+    """Rows of a model are fetched in the block, whose values are converted.
+
+    :raises ConversionError: if one of them cannot be.
+    """
+    try:
+        yield
+    except (
+        DataError, LookupError, ValueError, TypeError, ArithmeticError, AssertionError,
+    ) as error:  # fmt: skip
+        # Drivers and types convert values while rows are fetched: a date after the
+        # year 9999, a string that is no member of its enumeration or names no class.
+        raise ConversionError(
+            f"A row of {model} holds a value that cannot be read: {error}"
+        ) from error
 
 
 def find_culprit(

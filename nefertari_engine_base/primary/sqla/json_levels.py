@@ -25,6 +25,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from nefertari_engine_base.primary.sqla.json_expressions import template_of
+from nefertari_engine_base.primary.sqla.json_slots import slot
 from nefertari_engine_base.primary.sqla.json_templates import form, json_object
 from nefertari_engine_base.primary.sqla.keys import columns_of, has_document
 from nefertari_engine_base.primary.sqla.links import columns_to_owner, joins_from_owner
@@ -36,14 +37,18 @@ class NoFormError(Exception):
     """The schema has something that SQL alone does not write."""
 
 
-def select_documents(schema: ModelSchema, dialect: sa.Dialect) -> sa.Select[Any]:
-    """A statement for the text of each document and the parts of its key.
+def select_documents(
+    schema: ModelSchema, dialect: sa.Dialect
+) -> tuple[sa.Select[Any], list[ModelSchema]]:
+    """A statement for the text of each document and the parts of its key, and the
+    schemas of the levels whose rows have slots for computed values.
 
     Its parameters ``key_0``, ``key_1``... are arrays, each of one part of all keys.
 
     :raises NoFormError:
     """
-    return _Statement(dialect).build(schema)
+    statement = _Statement(dialect)
+    return statement.build(schema), statement.computed
 
 
 # --- keys --------------------------------------------------------------------------
@@ -115,6 +120,7 @@ class _Statement:
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
         self._numbers = count()
+        self.computed: list[ModelSchema] = []
 
     def build(self, schema: ModelSchema) -> sa.Select[Any]:
         """The statement for documents of the schema."""
@@ -131,7 +137,7 @@ class _Statement:
     def template(self, schema: ModelSchema, name: str) -> str:
         """How a field is written. :raises NoFormError:"""
         column = class_mapper(schema.model).column_attrs[name].columns[0]
-        template = template_of(schema.fields[name], column, self._dialect)
+        template = template_of(schema.column(name), column, self._dialect)
         if template is None:
             raise NoFormError
         return template
@@ -155,7 +161,7 @@ class _Level:
     ) -> None:
         self._statement = statement
         self.schema = schema
-        names = [*schema.fields, *schema.hidden]
+        names = [*schema.stored, *schema.hidden]
         self._number = {name: number for number, name in enumerate(names)}
         columns = columns_of(schema.model, names)
         self.rows = chosen.add_columns(
@@ -172,10 +178,8 @@ class _Level:
         """The text of each row's document, and these columns."""
         schema = self.schema
         members: list[tuple[str, Sequence[Any]]] = []
-        for name in schema.fields:
-            template = self._statement.template(schema, name)
-            [column] = self.columns([name])
-            members.append((_name(name), [form(template, column)]))
+        for name in schema.stored:
+            members.append((_name(name), [self._text(name)]))
         tables: Any = self.rows
         for relation in schema.relations.values():
             texts = self._embed(relation)
@@ -189,8 +193,17 @@ class _Level:
             else:
                 text = sa.func.coalesce(text, sa.literal("null", sa.Text()))
                 members.append((_name(relation.name), [text]))
+        if schema.computed:
+            key = [self._text(name) for name in schema.primary_key]
+            number = len(self._statement.computed)
+            self._statement.computed.append(schema)
+            members.append((_name(next(iter(schema.computed))), slot(number, key)))
         document = json_object(members).label("document")
         return sa.select(document, *columns).select_from(tables)
+
+    def _text(self, name: str) -> Any:
+        [column] = self.columns([name])
+        return form(self._statement.template(self.schema, name), column)
 
     def _embed(self, relation: RelationSchema) -> _Texts:
         relationship = class_mapper(self.schema.model).relationships[relation.name]

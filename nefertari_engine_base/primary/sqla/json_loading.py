@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from nefertari_engine_base.encoding import Kind
@@ -27,8 +28,10 @@ from nefertari_engine_base.primary.sqla.json_levels import (
     NoFormError,
     select_documents,
 )
+from nefertari_engine_base.primary.sqla.json_slots import Slots
 from nefertari_engine_base.primary.sqla.json_templates import UNREADABLE
 from nefertari_engine_base.primary.sqla.keys import INTEGERS, parse_ids
+from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments
 from nefertari_engine_base.schema import ModelSchema
 
 _BIGINT = range(-(2**63), 2**63)
@@ -57,10 +60,15 @@ class UnreadableRows(ConversionError):
 
     :attr ids: of the documents that are missing.
     :attr documents: the others, by document id.
+    :attr reasons: why others cannot be written at all, by document id.
     """
 
     def __init__(
-        self, model: str, ids: Sequence[str], documents: Mapping[str, bytes]
+        self,
+        model: str,
+        ids: Sequence[str],
+        documents: Mapping[str, bytes],
+        reasons: Mapping[str, str],
     ) -> None:
         super().__init__(
             f"The database cannot write {len(ids)} documents of {model}, first "
@@ -68,6 +76,7 @@ class UnreadableRows(ConversionError):
         )
         self.ids = tuple(ids)
         self.documents = documents
+        self.reasons = reasons
 
 
 def array_literal(numbers: Iterable[int]) -> str:
@@ -85,10 +94,12 @@ class JSONStatement:
 
     :attr sql: text for psycopg, with parameters in the style ``%(name)s``. Its rows
         are the text of a document and the parts of its key.
+    :attr slots: fills in computed values; ``None`` if there are none.
     """
 
     schema: ModelSchema
     sql: str
+    slots: Slots | None = None
 
     def parameters(self, ids: Sequence[str]) -> dict[str, Any]:
         """The parameters of :attr:`sql` that ask for the documents of these ids.
@@ -110,22 +121,35 @@ class JSONStatement:
             for number, (part, values) in enumerate(zip(parts, columns, strict=True))
         }
 
-    def documents(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, bytes]:
+    def documents(
+        self, rows: Sequence[tuple[Any, ...]], connection: Connection
+    ) -> dict[str, bytes]:
         """Document by document id, from the rows that :attr:`sql` gave.
 
+        :param connection: that gave them; asked for what computed fields read.
         :raises UnreadableRows: for documents that SQL could not write; it carries
             the others.
+        :raises RefusedDocuments: for documents whose computed fields have no values;
+            it carries the others.
         """
         id_of_key = self._id_reader()
         loaded: dict[str, bytes] = {}
+        refused: dict[str, str] = {}
         unreadable: list[str] = []
-        for text, *key in rows:
-            if UNREADABLE in text:
+        texts: Iterable[Any] = (row[0] for row in rows)
+        if self.slots is not None:
+            texts = self.slots.fill(connection, list(texts))
+        for text, (_, *key) in zip(texts, rows, strict=True):
+            if isinstance(text, ConversionError):
+                refused[id_of_key(key)] = str(text)
+            elif UNREADABLE in text:
                 unreadable.append(id_of_key(key))
             else:
                 loaded[id_of_key(key)] = text.encode()
         if unreadable:
-            raise UnreadableRows(self.schema.name, unreadable, loaded)
+            raise UnreadableRows(self.schema.name, unreadable, loaded, refused)
+        if refused:
+            raise RefusedDocuments(refused, loaded)
         return loaded
 
     def _id_reader(self) -> Callable[[Sequence[Any]], str]:
@@ -154,7 +178,7 @@ def json_statement(schema: ModelSchema, dialect: sa.Dialect) -> JSONStatement | 
     if (dialect.name, dialect.driver) != ("postgresql", "psycopg"):
         return None
     try:
-        statement = select_documents(schema, dialect)
+        statement, computed = select_documents(schema, dialect)
         compiled = statement.compile(
             dialect=dialect, compile_kwargs={"literal_binds": True}
         )
@@ -162,4 +186,6 @@ def json_statement(schema: ModelSchema, dialect: sa.Dialect) -> JSONStatement | 
         return None
     sql = str(compiled)
     # Whether a backslash in a constant escapes depends on a setting of the server.
-    return None if "\\" in sql else JSONStatement(schema, sql)
+    if "\\" in sql:
+        return None
+    return JSONStatement(schema, sql, Slots(computed) if computed else None)

@@ -1,9 +1,9 @@
-"""The documents of rows, as JSON, without making instances.
+"""The documents of rows, as JSON, without making instances but for computed fields.
 
 A schema is compiled once into statements: one for the rows of the model, and one for
 each embedded relation, whose rows are found by the keys of all parents at once. Rows
-become dictionaries, and these JSON, in the order of the schema: a row has the same
-bytes whoever asks.
+become dictionaries, and these JSON: stored fields, embedded relations and computed
+fields in the order of the schema. A row has the same bytes whoever asks.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.engine import Connection, Row
-from sqlalchemy.exc import DataError
 from sqlalchemy.orm import RelationshipProperty, class_mapper, object_session
 from sqlalchemy.orm.collections import collection_adapter
 
+from nefertari_engine_base.document_fields import compute
 from nefertari_engine_base.encoding import Kind, convert
 from nefertari_engine_base.exceptions import ConversionError
+from nefertari_engine_base.primary.sqla.computing import ComputedFields
 from nefertari_engine_base.primary.sqla.encoders import (
     encoder_of,
     find_culprit,
+    readable,
     write_json,
 )
 from nefertari_engine_base.primary.sqla.keys import (
@@ -35,6 +37,7 @@ from nefertari_engine_base.primary.sqla.keys import (
 )
 from nefertari_engine_base.primary.sqla.links import columns_to_owner, joins_from_owner
 from nefertari_engine_base.primary.sqla.ordering import byte_order
+from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments
 from nefertari_engine_base.primary.sqla.types import have_equal_values
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 
@@ -64,15 +67,23 @@ class Loader:
         key are equal (``1.1`` and ``1.10``), it may be another than was asked for.
 
         :raises InvalidDocumentId: for an id that cannot be one of the model.
-        :raises ConversionError: for a value that no document can hold.
+        :raises RefusedDocuments: for documents that cannot be written; it carries the
+            others.
+        :raises ConversionError: for a row that cannot be read.
         """
         schema, level = self.schema, self._level
         name, id_of_row = schema.name, level.id_of_row
         loaded: dict[str, bytes] = {}
+        refused: dict[str, str] = {}
         for rows in _fetch(connection, schema, self._rows, parse_ids(schema, ids)):
             documents = level.documents(connection, rows)
             for row, document in zip(rows, documents, strict=True):
-                loaded[id_of_row(row)] = write_json(name, document)
+                try:
+                    loaded[id_of_row(row)] = write_json(name, document)
+                except ConversionError as error:
+                    refused[id_of_row(row)] = str(error)
+        if refused:
+            raise RefusedDocuments(refused, loaded)
         return loaded
 
     def list_ids(
@@ -111,7 +122,7 @@ def to_dict(schema: ModelSchema, instance: Any) -> dict[str, Any]:
     """
     document: _Document = {
         name: convert(f"{schema.name}.{name}", field.encode, getattr(instance, name))
-        for name, field in schema.fields.items()
+        for name, field in schema.stored.items()
     }
     for name, relation in schema.relations.items():
         related = [
@@ -119,6 +130,11 @@ def to_dict(schema: ModelSchema, instance: Any) -> dict[str, Any]:
             for item in _related(instance, relation, schema)
         ]
         document[name] = related if relation.many else next(iter(related), None)
+    if schema.computed:
+        key = class_mapper(schema.model).primary_key_from_instance(instance)
+        id_ = "(new)" if None in key else schema.document_id(key)
+        for name, field in schema.computed.items():
+            document[name] = compute(schema, field, id_, instance)
     return document
 
 
@@ -128,14 +144,15 @@ class _Level:
 
     def __init__(self, schema: ModelSchema) -> None:
         self.schema = schema
-        names = [*schema.fields, *schema.hidden]
+        names = [*schema.stored, *schema.hidden]
         self.position = {name: number for number, name in enumerate(names)}
         self.columns = columns_of(schema.model, names)
-        self.names = tuple(schema.fields)
+        self.names = tuple(schema.stored)
         self.converters = list(_converters(schema))
         self.embedded = [
             _Embedded(self, relation) for relation in schema.relations.values()
         ]
+        self.computed = ComputedFields(schema) if schema.computed else None
         self.id_of_row = self._id_reader()
 
     def getter(self, names: Sequence[str]) -> Callable[[Any], Any]:
@@ -147,6 +164,11 @@ class _Level:
         documents = self._plain_documents(rows)
         for embedded in self.embedded:
             embedded.attach(connection, rows, documents)
+        if self.computed is not None:
+            keys = list(map(self.getter(self.schema.primary_key), rows))
+            values = self.computed.values(connection, keys)
+            for key, document in zip(keys, documents, strict=True):
+                document.update(values[key])
         return documents
 
     def _plain_documents(self, rows: _Rows) -> list[_Document]:
@@ -162,7 +184,7 @@ class _Level:
                         document[name] = encode(value)
             except Exception as error:
                 schema = self.schema
-                raise find_culprit(schema.name, schema.fields.values(), row) from error
+                raise find_culprit(schema.name, schema.stored.values(), row) from error
             documents.append(document)
         return documents
 
@@ -182,7 +204,7 @@ def _converters(
     schema: ModelSchema,
 ) -> Iterable[tuple[str, Callable[[Any], Any]]]:
     attributes = class_mapper(schema.model).column_attrs
-    for name, field in schema.fields.items():
+    for name, field in schema.stored.items():
         encode = encoder_of(field, attributes[name].columns[0].type)
         if encode is not None:
             yield name, encode
@@ -281,15 +303,10 @@ def _fetch(
     connection: Connection, schema: ModelSchema, source: KeyedSelect, keys: list[Any]
 ) -> Iterator[_Rows]:
     """Rows of these keys, so many at a time as one statement asks for."""
-    try:
-        for statement, values in source.prepare(connection.dialect.name, keys):
-            yield connection.execute(statement, values).all()
-    except (DataError, LookupError, ValueError, TypeError, ArithmeticError) as error:
-        # Drivers and types convert values while rows are fetched: a date after the
-        # year 9999, a string that is no member of its enumeration.
-        raise ConversionError(
-            f"A row of {schema.name} holds a value that cannot be read: {error}"
-        ) from error
+    for statement, values in source.prepare(connection.dialect.name, keys):
+        with readable(schema.name):
+            rows = connection.execute(statement, values).all()
+        yield rows
 
 
 def _links_by_value(relationship: RelationshipProperty[Any]) -> bool:

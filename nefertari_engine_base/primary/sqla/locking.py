@@ -35,6 +35,7 @@ from nefertari_engine_base.primary.sqla.outbox import (
     entry_of,
     own_engine,
 )
+from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments
 from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, VERSION_JUMP
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
 
@@ -153,12 +154,26 @@ class LockingOutbox(SQLOutbox):
         if statement is not None:
             rows = fetch(connection, statement.sql, statement.parameters(ids))
             try:
-                return statement.documents(rows)
+                return statement.documents(rows, connection)
             except UnreadableRows as error:
-                # Only Python can tell whether their values are readable after all.
-                others = super().load_documents(connection, model, error.ids)
-                return {**error.documents, **others}
+                return self._load_unreadable(connection, model, error)
         return super().load_documents(connection, model, ids)
+
+    def _load_unreadable(
+        self, connection: Connection, model: str, error: UnreadableRows
+    ) -> dict[str, bytes]:
+        # Only Python can tell whether their values are readable after all.
+        reasons = dict(error.reasons)
+        try:
+            others: Mapping[str, bytes]
+            others = super().load_documents(connection, model, error.ids)
+        except RefusedDocuments as refused:
+            others = refused.documents
+            reasons |= refused.reasons
+        loaded = {**error.documents, **others}
+        if reasons:
+            raise RefusedDocuments(reasons, loaded)
+        return loaded
 
     def _statement_of(self, loader: Loader) -> JSONStatement | None:
         if loader not in self._statements:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -20,15 +20,12 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.dml import ReturningInsert
 from zope.interface import implementer
 
-from nefertari_engine_base.exceptions import (
-    ConversionError,
-    InvalidDocumentId,
-    PrimaryError,
-)
+from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.inspection import RecordedEntry
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
 from nefertari_engine_base.primary.sqla.loading import Loader
+from nefertari_engine_base.primary.sqla.refusals import load_apart
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
 from nefertari_engine_base.values import (
     DeadLetter,
@@ -298,24 +295,7 @@ class SQLOutbox(ABC):
         self, connection: Connection, refs: Sequence[DocumentRef]
     ) -> tuple[dict[str, dict[str, bytes]], dict[DocumentRef, str]]:
         """Documents by model and id, and why others cannot be loaded."""
-        documents: dict[str, dict[str, bytes]] = {}
-        errors: dict[DocumentRef, str] = {}
-        models: dict[str, list[str]] = {}
-        for ref in refs:
-            models.setdefault(ref.model, []).append(ref.id)
-        for model, ids in models.items():
-            try:
-                documents[model] = self.load_documents(connection, model, ids)
-            except (ConversionError, InvalidDocumentId):
-                # One of them is bad; its neighbours shall not suffer.
-                documents[model] = {}
-                for id_ in ids:
-                    try:
-                        alone = self.load_documents(connection, model, [id_])
-                        documents[model].update(alone)
-                    except (ConversionError, InvalidDocumentId) as error:
-                        errors[DocumentRef(model, id_)] = str(error)
-        return documents, errors
+        return load_apart(partial(self.load_documents, connection), refs)
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]

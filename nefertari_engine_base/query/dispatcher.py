@@ -24,7 +24,7 @@ from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.query.hydrate import hydrated_page
 from nefertari_engine_base.query.params import Request, parse_parameters
 from nefertari_engine_base.schema import ModelSchema
-from nefertari_engine_base.values import Page
+from nefertari_engine_base.values import Page, Query
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _asks_secondary(engines: Engines, schema: ModelSchema, request: Request) -> 
     if engines.secondary is None or not _wants_secondary(engines, schema, request):
         return False
     if engines.pause.active and engines.settings.fallback:
-        return request.query.needs_secondary or request.explain
+        return _only_for_secondary(schema, request.query) or request.explain
     return True
 
 
@@ -152,10 +152,10 @@ def _fall_back(
     error: SecondaryUnavailable,
 ) -> None:
     """Return if the primary may answer instead. :raises SecondaryUnavailable: else."""
-    if request.query.needs_secondary:
+    if _only_for_secondary(schema, request.query):
         raise SecondaryUnavailable(
-            f"{str(error).rstrip('.')}. Full-text search and aggregations have nobody "
-            f"else to answer them; try again later."
+            f"{str(error).rstrip('.')}. Full-text search, aggregations and comparing "
+            f"computed fields have nobody else to answer them; try again later."
         ) from error
     if not engines.settings.fallback or request.explain:
         raise error
@@ -164,6 +164,14 @@ def _fall_back(
         "The secondary does not answer; a read of %s goes to the primary",
         schema.name,
         extra={"action": "query_fallback"},
+    )
+
+
+def _only_for_secondary(schema: ModelSchema, query: Query) -> bool:
+    """Whether no primary can answer: it stores neither words nor computed values."""
+    return (
+        query.needs_secondary
+        or schema.computed_among(query.compared_fields) is not None
     )
 
 
@@ -192,6 +200,13 @@ def _ask_primary(engines: Engines, schema: ModelSchema, request: Request) -> Any
             "q" if request.query.text is not None else "_aggs",
             f"only a secondary answers it, and this read of {schema.name} goes to the "
             f"primary ({primary.name}).",
+        )
+    computed = schema.computed_among(request.query.compared_fields)
+    if computed is not None:
+        raise InvalidParameter(
+            computed,
+            f"is computed, so only a secondary filters and sorts by it, and this read "
+            f"of {schema.name} goes to the primary ({primary.name}).",
         )
     if request.explain:
         return primary.explain(schema, request.query)

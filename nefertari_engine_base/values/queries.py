@@ -70,6 +70,12 @@ class Query:
     documents_only: bool = False
 
     @property
+    def compared_fields(self) -> tuple[str, ...]:
+        """Dotted names of the fields that it filters and sorts by."""
+        filtered = (condition.field for condition in self.filters)
+        return (*filtered, *(key.field for key in self.sort))
+
+    @property
     def needs_secondary(self) -> bool:
         """Whether only a search engine can answer this."""
         return self.text is not None or self.aggregations is not None

@@ -58,7 +58,7 @@ def search(session: Session, schema: ModelSchema, query: Query) -> Page[Any]:
 
 def count(session: Session, schema: ModelSchema, query: Query) -> int:
     """How many rows match, before ``limit`` and ``start``. :raises QueryError:"""
-    _check_answerable(query)
+    _check_answerable(schema, query)
     statement = select(func.count()).select_from(schema.model)
     if query.documents_only:
         statement = statement.where(*has_document(schema))
@@ -102,7 +102,7 @@ def get_by_ids(
 
 def build_select(schema: ModelSchema, query: Query, dialect: Dialect) -> Select[Any]:
     """The statement that :func:`search` executes. :raises QueryError:"""
-    _check_answerable(query)
+    _check_answerable(schema, query)
     statement: Select[Any] = select(schema.model).where(
         *conditions(schema, schema.model, query.filters, dialect)
     )
@@ -117,13 +117,18 @@ def build_select(schema: ModelSchema, query: Query, dialect: Dialect) -> Select[
     return statement.limit(query.limit).options(*_loading(schema, query))
 
 
-def _check_answerable(query: Query) -> None:
+def _check_answerable(schema: ModelSchema, query: Query) -> None:
+    computed = schema.computed_among(query.compared_fields)
     if query.needs_secondary:
         what = "Full-text search (q)" if query.text is not None else "Aggregations"
-        raise QueryError(
-            f"{what} can only be answered by the secondary engine; this query was "
-            f"sent to the primary. Leave out _query_secondary=false."
-        )
+    elif computed is not None:
+        what = f"Filters and sorting by {computed}, which is computed,"
+    else:
+        return
+    raise QueryError(
+        f"{what} can only be answered by the secondary engine; this query was "
+        f"sent to the primary. Leave out _query_secondary=false."
+    )
 
 
 def _dialect(session: Session, schema: ModelSchema) -> Dialect:
@@ -201,22 +206,32 @@ def _loading(schema: ModelSchema, query: Query) -> list[ORMOption]:
     return _eager(schema) if query.fields is None else _chosen(schema, query.fields)
 
 
-def _eager(schema: ModelSchema) -> list[ORMOption]:
+def _eager(*schemas: ModelSchema) -> list[ORMOption]:
+    """Options that load what any of these descriptions of one model's rows embeds, and
+    what computed fields read."""
+    schema = schemas[0]
+    below: dict[str, list[RelationSchema]] = {}
+    for each in schemas:
+        for relation in (*each.relations.values(), *each.followed.values()):
+            below.setdefault(relation.name, []).append(relation)
     return [
-        _eagerly(schema, relation, _eager(relation.document))
-        for relation in schema.relations.values()
-        if _can_be_eager(schema, relation)
+        _eagerly(schema, relations[0], _eager(*(one.document for one in relations)))
+        for relations in below.values()
+        if _can_be_eager(schema, relations[0])
     ]
 
 
 def _chosen(schema: ModelSchema, names: Sequence[str]) -> list[ORMOption]:
-    """Options that load these fields and relations, and nothing else."""
+    """Options that load these fields and relations, and nothing else; but everything
+    that computed fields may read if there is one among them."""
     below: dict[str, list[str]] = {}
     own = list(schema.primary_key)
     for name in names:
         step, _, rest = name.partition(".")
         if step in schema.relations:
             below.setdefault(step, []).append(rest)
+        elif step in schema.computed:
+            return _eager(schema)
         else:
             own.append(step)
     options: list[ORMOption] = [load_only(*columns_of(schema.model, own))]

@@ -186,6 +186,8 @@ class Dog(Animal):
 
     @document_field(depends_on=("name", "trick"))
     def call(self) -> str:
+        if self.trick is None:
+            raise LookupError("no trick")
         return f"{self.name}, {self.trick}!"
 
 

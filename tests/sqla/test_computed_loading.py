@@ -233,6 +233,19 @@ def test_loading_in_no_transaction_leaves_none(session):
         assert not connection.in_transaction()
 
 
+def test_a_load_flushes_and_commits_nothing(session):
+    heard = []
+    names = ("before_flush", "after_flush", "before_commit", "after_commit")
+    listeners = {name: lambda *_, name=name: heard.append(name) for name in names}
+    for name, listener in listeners.items():
+        sa.event.listen(Session, name, listener)
+    with session.bind.connect() as connection:
+        Loader(described(Movie)).load(connection, ["1", "2"])
+    for name, listener in listeners.items():
+        sa.event.remove(Session, name, listener)
+    assert heard == []
+
+
 # --- what cannot be computed -------------------------------------------------------
 
 

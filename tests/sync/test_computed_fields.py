@@ -168,6 +168,10 @@ CHANGES = {
         lambda s: setattr(s.get(Genre, "a"), "loud", True),
         {movie("a", "genres")},
     ),
+    "a linked row that goes": (
+        lambda s: s.delete(s.get(Genre, "a")),
+        {movie(1)},
+    ),
     "a statement on the rows": (
         lambda s: s.execute(sa.update(Movie).where(Movie.id > 1).values(year=1)),
         {movie(2), movie(3)},

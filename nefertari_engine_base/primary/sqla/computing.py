@@ -150,7 +150,7 @@ def _explained(
     cause = error.__cause__
     if not isinstance(cause, DetachedInstanceError):
         return error
-    what = str(cause)
+    what = f"what is not loaded ({cause})"
     if found := _NOT_LOADED.search(what):
         address, attribute = int(found[1], 16), found[2]
         path = next(_paths(schema, instance, address, ()), ("...",))

@@ -8,8 +8,10 @@ import pytest
 from pyramid.config import Configurator
 
 from nefertari_engine_base import engines_of
+from nefertari_engine_base.primary.sqla.loading import to_dict
 from tests.application import Application
 from tests.docs.blocks import DOCS, pages, python_blocks
+from tests.sqla.models import described
 from tests.sync.models import Country, Director, Genre, Movie, declare
 
 BLOCKS = [block for page in pages() for block in python_blocks(page)]
@@ -74,6 +76,17 @@ def test_the_view_of_the_page_of_queries_answers_by_either_engine(app):
     (found,) = by_index["data"]
     (row,) = by_database["data"]
     assert {**found, **row} == found
+
+
+def test_the_page_of_computed_fields_has_a_model_that_can_be_described():
+    names = {"__name__": "howto"}
+    (block,) = python_blocks(DOCS / "howto" / "computed-fields.rst")
+    block.run(names)
+    schema = described(names["Movie"])
+    assert list(schema.computed) == ["label"]
+    director = names["Director"](name="Ridley Scott")
+    movie = names["Movie"](title="Alien", year=1979, director=director)
+    assert to_dict(schema, movie)["label"] == "Alien (1979), Ridley Scott"
 
 
 def test_a_memory_engine_takes_the_place_of_the_server_as_documented():

@@ -67,8 +67,8 @@ class Loader:
         key are equal (``1.1`` and ``1.10``), it may be another than was asked for.
 
         :raises InvalidDocumentId: for an id that cannot be one of the model.
-        :raises RefusedDocuments: for documents that cannot be written; it carries the
-            others.
+        :raises ~nefertari_engine_base.primary.sqla.refusals.RefusedDocuments: for
+            documents that cannot be written; it carries the others.
         :raises ConversionError: for a row that cannot be read.
         """
         schema, level = self.schema, self._level

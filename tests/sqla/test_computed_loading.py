@@ -23,6 +23,7 @@ from nefertari_engine_base.primary.sqla.json_loading import (
     json_statement,
 )
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
+from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments, load_apart
 from nefertari_engine_base.schema import Nested
 from nefertari_engine_base.values import DocumentRef
@@ -263,6 +264,8 @@ class Reader(Careless):
     friend_id: Mapped[int | None] = mapped_column(sa.ForeignKey("readers.id"))
     friend: Mapped[Reader | None] = relationship(remote_side=[id])
     books: Mapped[list[Book]] = relationship(back_populates="reader")
+    eager: Mapped[list[Book]] = relationship(viewonly=True, lazy="selectin")
+    joined: Mapped[list[Book]] = relationship(viewonly=True, lazy="joined")
 
     @document_field(depends_on=("title", "friend.title"))
     def mood(self) -> str:
@@ -286,6 +289,8 @@ FUNCTIONS = {
     "raises": lambda self: 1 / 0,
     "column": lambda self: self.secret,
     "relation": lambda self: self.books[0],
+    "eager relation": lambda self: self.eager,
+    "joined relation": lambda self: self.friend.joined,
     "friend's column": lambda self: self.friend.secret,
     "friend's relation": lambda self: self.friend.books,
     "number": lambda self: 7,
@@ -297,6 +302,8 @@ REASONS = {
     "raises": "mood of Reader raised ZeroDivisionError: division by zero",
     "column": "mood of Reader reads secret, which depends_on does not name",
     "relation": "mood of Reader reads books, which depends_on does not name",
+    "eager relation": "mood of Reader reads eager, which depends_on does not name",
+    "joined relation": "mood of Reader reads friend.joined, which depends_on does not",
     "friend's column": "mood of Reader reads friend.secret, which",
     "friend's relation": "mood of Reader reads friend.books, which",
     "number": "mood of Reader is 7; expected a string",
@@ -442,3 +449,11 @@ def test_rows_that_sql_cannot_write_and_values_that_python_cannot_are_told_apart
         assert unreadable.value.ids == ("3",)
         assert unreadable.value.documents.keys() == {"1"}
         assert unreadable.value.reasons.keys() == {"2"}
+        session.commit()
+    outbox = LockingOutbox(database, {"Event": Loader(described(Event))}.__getitem__)
+    with database.connect() as connection:
+        refs = [DocumentRef("Event", id_) for id_ in "123"]
+        documents, errors = outbox.load(connection, refs)
+    assert documents["Event"].keys() == {"1", "3"}
+    assert [ref.id for ref in errors] == ["2"]
+    outbox.close()

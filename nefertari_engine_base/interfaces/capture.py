@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import Interface
 
+from nefertari_engine_base import debts
+
 if TYPE_CHECKING:
     from nefertari_engine_base.interfaces.delivery import IOutbox
     from nefertari_engine_base.sync.related import Dependency
     from nefertari_engine_base.values import Change, OutboxEntry, Touch
 
 
-class IPublisher(Interface):
+class IPublisher(debts.IForgoing):
     """What a primary reports to; see :mod:`nefertari_engine_base.sync.capture`."""
 
     def publish(
@@ -32,7 +34,7 @@ class IPublisher(Interface):
         """The transaction is committed, with these entries. Never raises."""
 
 
-class ITransactionLog(Interface):
+class ITransactionLog(debts.IOwing):
     """What one transaction of a primary has changed so far."""
 
     def touch(touches: Iterable[Touch]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
-from nefertari_engine_base import inspection
+from nefertari_engine_base import debts, inspection
 
 if TYPE_CHECKING:
     from nefertari_engine_base.values import (
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
 
 
-class IOutbox(inspection.IInspectableOutbox):
+class IOutbox(inspection.IInspectableOutbox, debts.IIndebtedOutbox):
     """The changes of one database that are not yet known to be indexed."""
 
     generation = Attribute(
@@ -153,7 +153,7 @@ class ITriggers(Interface):
         """Remove every trigger of ours; those that were there."""
 
 
-class IFailureHandler(Interface):
+class IFailureHandler(debts.ILossHandler):
     """Is told of everything that goes wrong behind the application's back.
 
     Register one with ``config.registry.registerUtility(handler, IFailureHandler)``.

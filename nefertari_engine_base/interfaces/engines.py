@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
-from nefertari_engine_base import inspection
+from nefertari_engine_base import debts, inspection
 
 if TYPE_CHECKING:
     from nefertari_engine_base.interfaces.capture import IDependencyGraph, IPublisher
@@ -105,7 +105,7 @@ class IPrimaryEngine(Interface):
         """Stop to report changes and give back every resource."""
 
 
-class ISecondaryEngine(inspection.IInspectableSecondary):
+class ISecondaryEngine(inspection.IInspectableSecondary, debts.IComparableSecondary):
     """Adapter to a store of documents that are derived from a primary."""
 
     name = Attribute("Short name; stored in outbox entries.")

@@ -27,6 +27,7 @@ from nefertari_engine_base.values.queries import (
 )
 from nefertari_engine_base.values.status import (
     Capability,
+    DebtStatus,
     ModelStatus,
     SyncStatus,
     TriggerProblem,
@@ -55,6 +56,7 @@ __all__ = [
     "Capability",
     "ModelStatus",
     "WorkerStatus",
+    "DebtStatus",
     "SyncStatus",
     "TriggerProblem",
     "TriggerState",

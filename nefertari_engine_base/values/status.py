@@ -69,14 +69,28 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DebtStatus:
+    """Why the documents of a model have to be caught up with, since when (UTC), and by
+    how many debts, which says nothing of how many documents."""
+
+    secondary: str
+    model: str
+    reason: str
+    since: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class SyncStatus:
     """How far the documents are behind their rows, and who catches up.
 
     :attr models: those of which something waits or is dead, by name.
+    :attr debts: models that have to be caught up with, by name and reason.
     """
 
     models: tuple[ModelStatus, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
+    debts: tuple[DebtStatus, ...] = ()
 
     @property
     def total(self) -> ModelStatus:
@@ -89,7 +103,8 @@ class SyncStatus:
             known = models.get(model.model)
             models[model.model] = known + model if known else model
         ordered = tuple(models[name] for name in sorted(models))
-        return SyncStatus(ordered, self.workers + other.workers)
+        debts = self.debts + other.debts
+        return SyncStatus(ordered, self.workers + other.workers, debts)
 
 
 class TriggerProblem(StrEnum):

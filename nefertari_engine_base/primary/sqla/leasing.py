@@ -18,8 +18,9 @@ from zope.interface import implementer
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters
+from nefertari_engine_base.primary.sqla.debts import HIGHEST_FENCE, raise_fence
 from nefertari_engine_base.primary.sqla.outbox import (
-    DELETE,
+    ACKNOWLEDGE,
     ENTRY_COLUMNS,
     SQLClaim,
     SQLOutbox,
@@ -58,8 +59,8 @@ _MARK = (
 _CLAIM_DUE = _MARK.where(outbox.c.id.in_(_DUE))
 _CLAIM_IDS = _MARK.where(*_FREE, outbox.c.id.in_(bindparam("ids", expanding=True)))
 _SEE = select(outbox.c.id).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
-_ACKNOWLEDGE = DELETE.where(outbox.c.claimed_by == bindparam("name"))
-_CLEAR = DELETE.where(outbox.c.dead_at.is_not(None))
+_ACKNOWLEDGE = ACKNOWLEDGE.where(outbox.c.claimed_by == bindparam("name"))
+_CLEAR = ACKNOWLEDGE.where(outbox.c.dead_at.is_not(None))
 _RELEASE = (
     update(outbox)
     .where(outbox.c.claimed_by == bindparam("name"))
@@ -76,8 +77,8 @@ _DRAW = (
     .returning(version_counter.c.value)
 )
 _ADVANCE = text(
-    "UPDATE nefertari_version_counter SET value = max(value, :above) + :jump "
-    "WHERE id = 1"
+    "UPDATE nefertari_version_counter "
+    f"SET value = max(value, :above, {HIGHEST_FENCE}) + :jump WHERE id = 1"
 )
 
 
@@ -130,6 +131,12 @@ class LeasingOutbox(SQLOutbox):
         with self.translated_errors(), self.engine.begin() as connection:
             connection.execute(_ADVANCE, {"above": above, "jump": VERSION_JUMP})
 
+    def fence(self, secondary: str, model: str) -> int:
+        """See :meth:`IIndebtedOutbox.fence`."""
+        with self.translated_errors(), self.engine.begin() as connection:
+            version: int = connection.execute(_DRAW).scalar_one()
+            return raise_fence(connection, secondary, model, version)
+
 
 @implementer(IClaim)
 class OwnClaim(SQLClaim):
@@ -138,6 +145,7 @@ class OwnClaim(SQLClaim):
     def __init__(self, source: SQLOutbox, entries: Sequence[OutboxEntry]) -> None:
         super().__init__(source, entries)
         self._claimed = [entry.id for entry in entries]
+        self._version = 0
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """Entries with a path are claimed by :meth:`LeasingOutbox.claim`."""
@@ -147,14 +155,17 @@ class OwnClaim(SQLClaim):
         """See :meth:`IClaim.draw_and_load`."""
         with self.source.engine.connect() as connection:
             self._obsolete = dead_letters.obsolete(connection, self._claimed)
-        return self.source.draw_and_load(refs)
+        snapshot = self.source.draw_and_load(refs)
+        self._version = snapshot.version
+        return snapshot
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
         if entries:
             ids = [entry.id for entry in entries]
+            values = {"ids": ids + self.obsolete_with(ids), "version": self._version}
             with self.source.engine.begin() as connection:
-                connection.execute(DELETE, {"ids": ids + self.obsolete_with(ids)})
+                connection.execute(ACKNOWLEDGE, values)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`."""
@@ -187,9 +198,12 @@ class LeasingClaim(OwnClaim):
         if entries:
             with self.source.engine.begin() as connection:
                 ids = [entry.id for entry in entries]
-                connection.execute(_ACKNOWLEDGE, {"ids": ids, "name": self._name})
+                values = {"version": self._version}
+                connection.execute(
+                    _ACKNOWLEDGE, {"ids": ids, "name": self._name, **values}
+                )
                 if dead := self.obsolete_with(ids):
-                    connection.execute(_CLEAR, {"ids": dead})
+                    connection.execute(_CLEAR, {"ids": dead, **values})
 
     def release(self) -> None:
         """Give back what was not acknowledged."""

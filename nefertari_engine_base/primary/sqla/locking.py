@@ -20,6 +20,11 @@ from zope.interface import implementer
 
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters
+from nefertari_engine_base.primary.sqla.debts import (
+    HIGHEST_FENCE,
+    UNFENCED_TEXT,
+    raise_fence,
+)
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
     UnreadableRows,
@@ -65,7 +70,10 @@ _OBSOLETE = (
     "AND dead.path = '' AND dead.dead_at IS NOT NULL AND dead.id <> entry.id)"
 )
 _DRAW_CLAIMED = f"SELECT nextval('nefertari_version'), {_OBSOLETE}"
-_ACKNOWLEDGE = "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[])"
+_ACKNOWLEDGE = (
+    "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]) "
+    f"AND {UNFENCED_TEXT}"
+)
 # A statement sees what was committed before it began, and draws after that: one round
 # trip makes sure that the entries are visible, and then draws.
 _SEE_AND_DRAW = (
@@ -81,13 +89,14 @@ _ACKNOWLEDGE_FREE = (
     "SELECT id, set_config('synchronous_commit', 'off', true) AS unsafe "
     "FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED) "
     "DELETE FROM nefertari_outbox USING own "
-    "WHERE nefertari_outbox.id = own.id AND own.unsafe = 'off'"
+    "WHERE nefertari_outbox.id = own.id AND own.unsafe = 'off' "
+    f"AND {UNFENCED_TEXT}"
 )
 _LOCK_ONE = "SELECT id FROM nefertari_outbox WHERE id = %(id)s FOR UPDATE SKIP LOCKED"
 
 _JUMP = text(
     "SELECT setval('nefertari_version', "
-    "greatest(nextval('nefertari_version'), :above) + :jump)"
+    f"greatest(nextval('nefertari_version'), :above, {HIGHEST_FENCE}) + :jump)"
 )
 # Statements are planned once: planning the one that writes documents takes longer than
 # executing it. A plan that was made while the outbox was empty is then kept for a
@@ -186,6 +195,12 @@ class LockingOutbox(SQLOutbox):
         with self.translated_errors(), self._connect(self.engine) as connection:
             _jump(connection, above)
 
+    def fence(self, secondary: str, model: str) -> int:
+        """See :meth:`IIndebtedOutbox.fence`."""
+        with self.transaction() as connection:
+            version: int = fetch(connection, _DRAW)[0][0]
+            return raise_fence(connection, secondary, model, version)
+
     def close(self) -> None:
         """See :meth:`SQLOutbox.close`."""
         super().close()
@@ -237,10 +252,12 @@ def fetch(
         cursor.close()
 
 
-def _execute(connection: Connection, statement: str, ids: Sequence[int]) -> None:
+def _acknowledge(
+    connection: Connection, statement: str, ids: Sequence[int], version: int
+) -> None:
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(statement, {"ids": array_literal(ids)})
+        cursor.execute(statement, {"ids": array_literal(ids), "version": version})
     finally:
         cursor.close()
 
@@ -267,6 +284,7 @@ class LockingClaim(SQLClaim):
         super().__init__(source, entries)
         self._connection = connection
         self._claimed = [entry.id for entry in entries]
+        self._version = 0
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """See :meth:`IClaim.expand`."""
@@ -279,16 +297,16 @@ class LockingClaim(SQLClaim):
         version, pairs = fetch(
             self._connection, _DRAW_CLAIMED, {"ids": array_literal(self._claimed)}
         )[0]
-        self._obsolete = dead_letters.by_entry(pairs)
+        self._version, self._obsolete = version, dead_letters.by_entry(pairs)
         return Snapshot(version, *self.source.load(self._connection, refs))
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
-        ids = [entry.id for entry in entries]
+        ids, version = [entry.id for entry in entries], self._version
         if dead := self.obsolete_with(ids):
-            _execute(self._connection, _ACKNOWLEDGE_FREE, ids + dead)
+            _acknowledge(self._connection, _ACKNOWLEDGE_FREE, ids + dead, version)
         elif ids:
-            _execute(self._connection, _ACKNOWLEDGE, ids)
+            _acknowledge(self._connection, _ACKNOWLEDGE, ids, version)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`."""
@@ -313,6 +331,7 @@ class OwnClaim(SQLClaim):
         super().__init__(source, entries)
         self._connection = connection
         self._seen: frozenset[int] = frozenset()
+        self._version = 0
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """Entries with a path are claimed by :meth:`LockingOutbox.claim`."""
@@ -327,7 +346,7 @@ class OwnClaim(SQLClaim):
         # A session that takes part in an outer transaction says that it has committed
         # when its entries are still invisible; so they stay.
         self._seen = frozenset(seen)
-        self._obsolete = dead_letters.by_entry(pairs)
+        self._version, self._obsolete = version, dead_letters.by_entry(pairs)
         return Snapshot(version, *self.source.load(self._connection, refs))
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
@@ -335,7 +354,7 @@ class OwnClaim(SQLClaim):
         ids = [entry.id for entry in entries if entry.id in self._seen]
         if ids:
             ids += self.obsolete_with(ids)
-            _execute(self._connection, _ACKNOWLEDGE_FREE, ids)
+            _acknowledge(self._connection, _ACKNOWLEDGE_FREE, ids, self._version)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`; left to whoever has locked the entry."""

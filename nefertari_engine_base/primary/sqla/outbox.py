@@ -7,7 +7,7 @@ it. :mod:`.locking` claims by row locks, :mod:`.leasing` by leases.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
@@ -24,6 +24,7 @@ from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.inspection import RecordedEntry
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
+from nefertari_engine_base.primary.sqla.debts import UNFENCED, Indebted
 from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.refusals import load_apart
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
@@ -50,6 +51,8 @@ ENTRY_COLUMNS = (
 _INSERT = insert(outbox).returning(*ENTRY_COLUMNS)
 _INSERT_ONE = insert(outbox).returning(outbox.c.id)
 DELETE = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+#: Removes what was written with ``version``, unless that has to be repeated.
+ACKNOWLEDGE = DELETE.where(UNFENCED)
 _REMAINING = (
     select(func.count())
     .select_from(outbox)
@@ -152,7 +155,7 @@ def _insert_text(dialect: Dialect, announced: bool) -> tuple[str, tuple[str, ...
 
 
 @implementer(IOutbox)
-class SQLOutbox(ABC):
+class SQLOutbox(Indebted):
     """See :class:`~nefertari_engine_base.interfaces.IOutbox`.
 
     :param engine: the application's engine; ours is made from it.

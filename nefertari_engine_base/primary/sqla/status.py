@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from nefertari_engine_base.inspection import RecordedEntry
+from nefertari_engine_base.primary.sqla import debts
 from nefertari_engine_base.primary.sqla.tables import epoch_now, outbox, worker
 from nefertari_engine_base.values import (
     ModelStatus,
@@ -81,6 +82,7 @@ def status(connection: Connection) -> SyncStatus:
     return SyncStatus(
         tuple(models[name] for name in sorted(models)),
         tuple(map(_worker_status, connection.execute(_WORKERS))),
+        debts.status(connection),
     )
 
 

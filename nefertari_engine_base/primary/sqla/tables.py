@@ -111,6 +111,36 @@ worker = Table(
     Column("documents", BigInteger, nullable=False),
 )
 
+#: That documents of a model may differ from their rows; see :mod:`.debts`.
+debt = Table(
+    "nefertari_debt",
+    metadata,
+    Column(
+        "id",
+        BigInteger().with_variant(Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    Column("secondary", String(64), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Double, nullable=False, server_default=epoch_now()),
+    # Debts are settled by number: one that was given once must not be given again.
+    sqlite_autoincrement=True,
+)
+
+#: What is remembered of the index of each model; see :mod:`.debts`.
+index = Table(
+    "nefertari_index",
+    metadata,
+    Column("secondary", String(64), primary_key=True),
+    Column("model", String(255), primary_key=True),
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    Column("identity", Text),
+    Column("operations", BigInteger),
+    Column("documents", BigInteger),
+)
+
 #: Where versions are drawn on databases that have sequences. A cache would hand out
 #: numbers that were drawn long before the claim.
 #: https://www.postgresql.org/docs/current/sql-createsequence.html
@@ -144,14 +174,17 @@ def create_tables(connection: Connection) -> None:
             text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
         )
         version_sequence.create(connection, checkfirst=True)
-        outbox.create(connection, checkfirst=True)
-        worker.create(connection, checkfirst=True)
+        _create_common(connection)
         return
-    outbox.create(connection, checkfirst=True)
-    worker.create(connection, checkfirst=True)
+    _create_common(connection)
     version_counter.create(connection, checkfirst=True)
     connection.execute(
         text(
             "INSERT OR IGNORE INTO nefertari_version_counter (id, value) VALUES (1, 0)"
         )
     )
+
+
+def _create_common(connection: Connection) -> None:
+    for table in (outbox, worker, debt, index):
+        table.create(connection, checkfirst=True)

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from pyramid.config import Configurator
+from pyramid.events import ApplicationCreated
 
 from nefertari_engine_base.config import (
     add_primary_engine,
@@ -40,6 +41,7 @@ from nefertari_engine_base.predicates import ForModels
 from nefertari_engine_base.query.queryable import Queryable
 from nefertari_engine_base.schema import Nested, Reindex
 from nefertari_engine_base.settings import EngineSettings
+from nefertari_engine_base.sync import suspended
 from nefertari_engine_base.sync.capture import TouchDocuments
 from nefertari_engine_base.sync.visibility import visibility
 
@@ -63,6 +65,7 @@ __all__ = [
     "engines_of",
     "includeme",
     "setup_database",
+    "suspended",
     "visibility",
 ]  # fmt: skip
 
@@ -78,6 +81,8 @@ def includeme(config: Configurator) -> None:
     config.add_directive("add_secondary_engine", add_secondary_engine)
     config.add_subscriber_predicate("for_models", ForModels)
     config.add_subscriber(TouchDocuments(engines), IInTransaction)
+    # Models may be added in several commits: only then are all of them known.
+    config.add_subscriber(engines.check_settings, ApplicationCreated)
     config.add_request_method(engines_of_request, "engines", reify=True)
     config.add_request_method(sync_status_of_request, "sync_status", reify=True)
     config.add_exception_view(engine_error_view, context=EngineError)

@@ -26,6 +26,7 @@ from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.settings import EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
 from nefertari_engine_base.sync.delivery import Pause, VersionCheck
+from nefertari_engine_base.sync.losses import IndexWatch
 from nefertari_engine_base.sync.related import DependencyGraph
 
 # The application that a model belongs to: the one configured last. A class has one
@@ -43,6 +44,7 @@ class Engines:
     :attr schemas: schema of each model that has documents, by model name.
     :attr graph: which documents a change touches.
     :attr versions: see :class:`~nefertari_engine_base.sync.delivery.VersionCheck`.
+    :attr watch: see :class:`~nefertari_engine_base.sync.losses.IndexWatch`.
     :attr pause: see :class:`~nefertari_engine_base.sync.delivery.Pause`.
     """
 
@@ -55,6 +57,7 @@ class Engines:
         self.graph = DependencyGraph(())
         self.pause = Pause()
         self.versions = VersionCheck(self)
+        self.watch = IndexWatch(self)
         self._options: dict[type, SecondaryOptions] = {}
         self._documents: dict[tuple[str, str], type] = {}
         self._linked: set[type] = set()
@@ -115,6 +118,19 @@ class Engines:
             first = next(iter(self.secondaries))
             schema.model.secondary = self._documents[first, schema.name]  # type: ignore[attr-defined]
 
+    def check_settings(self, event: object = None) -> None:
+        """Check what the settings say of models; called when the application is made.
+
+        :raises ConfigurationError: if ``nefertari.sync.suspended`` names no model.
+        """
+        unknown = self.settings.suspended.models - self.schemas.keys()
+        if unknown:
+            known = ", ".join(sorted(self.schemas)) or "none"
+            raise ConfigurationError(
+                f"nefertari.sync.suspended = {' '.join(sorted(unknown))}: no model of "
+                f"this name has documents (models that have: {known})."
+            )
+
     # --- questions ---------------------------------------------------------
 
     def primary_of(self, model: type) -> IPrimaryEngine:
@@ -173,11 +189,15 @@ class Engines:
     # --- life --------------------------------------------------------------
 
     def setup_database(self) -> None:
-        """Create what is missing: tables and the outbox first, then indices."""
+        """Create what is missing: tables and the outbox first, then indices.
+
+        What was missing though it had been there is owed; see :attr:`watch`.
+        """
         for primary in self.primaries.values():
             primary.setup_database()
         for secondary in self.secondaries.values():
             secondary.setup_database()
+        self.watch.check()
 
     def close(self) -> None:
         """Stop listening, and give back every connection."""

@@ -10,6 +10,8 @@ from typing import Any
 from pyramid.settings import asbool, aslist
 
 from nefertari_engine_base.exceptions import ConfigurationError
+from nefertari_engine_base.sync.suspension import NOTHING as NOTHING_SUSPENDED
+from nefertari_engine_base.sync.suspension import Suspension
 
 
 class SyncMode(StrEnum):
@@ -43,6 +45,12 @@ class EngineSettings:
         primary first. Default: none, engines are included by the application.
     :attr sync: ``nefertari.sync``: ``inline``, ``worker`` or ``off``. Default
         ``inline``.
+    :attr suspended: ``nefertari.sync.suspended``: names of models whose documents do
+        not follow changes that this process makes, which are owed; ``*`` for all. See
+        :mod:`nefertari_engine_base.sync.suspension`. Default: none.
+    :attr check_interval: ``nefertari.sync.check_interval``: seconds between two looks
+        of a worker at the indices, whether they have lost what they held; see
+        :mod:`nefertari_engine_base.sync.losses`. Default 30.
     :attr visibility: ``nefertari.sync.visibility``: what a commit waits for:
         ``async``, ``written`` or ``visible``; ``request.sync_visibility`` and the
         context :func:`~nefertari_engine_base.sync.visibility.visibility` override it.
@@ -75,6 +83,8 @@ class EngineSettings:
 
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
+    suspended: Suspension = NOTHING_SUSPENDED
+    check_interval: float = 30.0
     visibility: Visibility = Visibility.ASYNC
     visibility_timeout: float = 5.0
     query_secondary: bool = True
@@ -94,6 +104,10 @@ class EngineSettings:
         return cls(
             engines=tuple(aslist(settings.get("nefertari.engine", ()))),
             sync=_sync_mode(settings.get("nefertari.sync", "inline")),
+            suspended=_suspension(settings.get("nefertari.sync.suspended", ())),
+            check_interval=read_number(
+                settings, "nefertari.sync.check_interval", 30.0, minimum=0.01
+            ),
             visibility=visibility_of(
                 settings.get("nefertari.sync.visibility", "async")
             ),
@@ -127,6 +141,11 @@ def _sync_mode(value: str) -> SyncMode:
         raise ConfigurationError(
             f"nefertari.sync = {value!r}: expected one of {modes}."
         ) from None
+
+
+def _suspension(value: Any) -> Suspension:
+    names = frozenset(aslist(value))
+    return Suspension(names - {"*"}, all="*" in names)
 
 
 def visibility_of(word: object) -> Visibility:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch, dsl
 from zope.interface import implementer
 
+from nefertari_engine_base.debts import IndexState
 from nefertari_engine_base.exceptions import ConfigurationError, UnknownModel
 from nefertari_engine_base.inspection import StoredDocument
 from nefertari_engine_base.interfaces import ISecondaryEngine
@@ -19,6 +20,7 @@ from nefertari_es.documents import BaseDocument, InnerDocument
 from nefertari_es.fields import FieldTypes
 from nefertari_es.index.creation import ensure_index
 from nefertari_es.index.names import alias_of
+from nefertari_es.index.states import index_states
 from nefertari_es.paths import IndexedModel
 from nefertari_es.reader import Reader
 from nefertari_es.settings import ElasticsearchSettings
@@ -161,6 +163,16 @@ class ElasticsearchEngine:
         return self._reader.highest_version(
             [self.model_of(schema).alias for schema in schemas]
         )
+
+    def ids_below(self, schema: ModelSchema, version: int) -> Iterator[Sequence[str]]:
+        """Ids of the documents whose version is below this one, in batches."""
+        return self._reader.ids_below(self.model_of(schema), version)
+
+    def index_states(self, schemas: Iterable[ModelSchema]) -> Mapping[str, IndexState]:
+        """The state of each model's index, by model; see
+        :meth:`~nefertari_engine_base.debts.IComparableSecondary.index_states`."""
+        aliases = {schema.name: self.model_of(schema).alias for schema in schemas}
+        return index_states(self.client, aliases)
 
     def model_of(self, schema: ModelSchema) -> IndexedModel:
         """The attached model. :raises UnknownModel: if it is not attached."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from nefertari_engine_base.exceptions import SecondaryError
+from nefertari_engine_base.exceptions import SecondaryError, SecondaryUnavailable
 from nefertari_engine_base.inspection import CHANGE, StoredDocument
 from nefertari_engine_base.values import Page, Query
 from nefertari_es.client import INDEX_NOT_FOUND, missing_index, translated_errors
@@ -145,6 +145,20 @@ class Reader:
                 names = ",".join(aliases[start : start + _ALIASES_AT_ONCE])
                 self._post(f"/{names}/_refresh", None)
 
+    def ids_below(self, model: IndexedModel, version: int) -> Iterator[list[str]]:
+        """Ids of the documents whose version is below this one, in batches."""
+        newer = {"range": {SYNC_VERSION: {"gte": version}}}
+        body = {
+            "size": self._settings.scan_size,
+            "_source": False,
+            "sort": ["_doc"],
+            "query": {"bool": {"must_not": [newer]}},
+        }
+        with translated_errors():
+            self.refresh([model.alias])
+            for batch in self._scroll(f"/{model.alias}/_search?{_WHOLE}", body):
+                yield [hit["_id"] for hit in batch]
+
     def _search_all(self, model: IndexedModel, query: Query) -> Page[Any]:
         body = search_body(model, query, self._settings.max_result_window)
         body["size"] = self._settings.scan_size
@@ -173,7 +187,7 @@ class Reader:
         answer = self._post(f"{path}&scroll={_SCROLL}", body)
         scroll_id = answer["_scroll_id"]
         try:
-            while batch := answer["hits"].get("hits"):
+            while batch := _whole(answer)["hits"].get("hits"):
                 yield batch
                 answer = self._post(
                     "/_search/scroll", {"scroll": _SCROLL, "scroll_id": scroll_id}
@@ -193,6 +207,16 @@ class Reader:
 
     def _post(self, path: str, body: Any) -> Any:
         return self._client.perform_request("POST", path, headers=_JSON, body=body).body
+
+
+def _whole(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer, unless a shard has failed: later pages of a scroll come without it.
+
+    :raises SecondaryUnavailable:
+    """
+    if answer.get("_shards", {}).get("failed"):
+        raise SecondaryUnavailable("A part of the index did not answer; try again.")
+    return answer
 
 
 def _search_path(model: IndexedModel, query: Query) -> str:

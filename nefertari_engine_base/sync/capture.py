@@ -9,11 +9,12 @@ the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
+from nefertari_engine_base.debts import Debt
 from nefertari_engine_base.events import (
     EVENT_OF_ACTION,
     ChangesCommitted,
@@ -27,9 +28,9 @@ from nefertari_engine_base.interfaces import (
     ITransactionLog,
 )
 from nefertari_engine_base.settings import SyncMode
-from nefertari_engine_base.sync import failures, visibility
+from nefertari_engine_base.sync import failures, suspension, visibility
 from nefertari_engine_base.sync.delivery import deliver_inline
-from nefertari_engine_base.values import Change, OutboxEntry
+from nefertari_engine_base.values import Change, OutboxEntry, Touch
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
@@ -64,6 +65,24 @@ class Publisher:
             )
             self._engines.registry.notify(event)
 
+    def documents_of(self, models: Iterable[type]) -> frozenset[str]:
+        """See :meth:`IForgoing.documents_of`."""
+        engines = self._engines
+        return frozenset(
+            name
+            for model in models
+            for name in engines.graph.documents_of(model.__name__, engines.bases(model))
+        )
+
+    def forgo(self, transaction: ITransactionLog, names: frozenset[str]) -> bool:
+        """See :meth:`IForgoing.forgo`."""
+        off = suspension.current(self._engines.settings.suspended)
+        if not all(map(off.covers, names)):
+            return False
+        for secondary in self._engines.secondaries:
+            transaction.owe(Debt(secondary, name) for name in sorted(names))
+        return True
+
     def committed(
         self,
         changes: Sequence[Change],
@@ -88,7 +107,8 @@ class Publisher:
 class TouchDocuments:
     """The subscriber that stands for every secondary engine of the application.
 
-    Adds the documents that an event's changes touch to the event's transaction.
+    Adds the documents that an event's changes touch to the event's transaction, or the
+    debt for those whose model is suspended.
     """
 
     def __init__(self, engines: Engines) -> None:
@@ -97,6 +117,23 @@ class TouchDocuments:
     def __call__(self, event: IInTransaction) -> None:
         """Hear an event."""
         graph, bases = self._engines.graph, self._engines.bases(event.model)
+        off = suspension.current(self._engines.settings.suspended)
         for secondary in self._engines.secondaries:
             for change in event.changes:
-                event.transaction.touch(graph.touched(secondary, change, bases))
+                touches: Iterable[Touch] = graph.touched(secondary, change, bases)
+                if off:
+                    touches = _without_suspended(event.transaction, off, touches)
+                event.transaction.touch(touches)
+
+
+def _without_suspended(
+    transaction: ITransactionLog, off: suspension.Suspension, touches: Iterable[Touch]
+) -> list[Touch]:
+    """The touches of models that are not suspended; the others are owed."""
+    kept: list[Touch] = []
+    for touch in touches:
+        if off.covers(touch.model):
+            transaction.owe((Debt(touch.secondary, touch.model),))
+        else:
+            kept.append(touch)
+    return kept

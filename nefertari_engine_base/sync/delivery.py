@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nefertari_engine_base.events import DeliveryEnded
 from nefertari_engine_base.exceptions import InvalidDocumentId, SecondaryUnavailable
@@ -38,6 +38,8 @@ from nefertari_engine_base.values import (
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
+
+T = TypeVar("T")
 
 #: The longest time until a refused document is tried again, in seconds.
 LONGEST_RETRY_DELAY = 3600.0
@@ -193,24 +195,26 @@ class VersionCheck:
         self._engines = engines
         self._checked: dict[IOutbox, int] = {}
 
-    def drawn(self, outbox: IOutbox, draw_and_load: Callable[[], Snapshot]) -> Snapshot:
-        """What ``draw_and_load`` returns, with a version above those of the index.
+    def drawn(self, outbox: IOutbox, draw: Callable[[], T]) -> T:
+        """What ``draw`` returns, with a version above those of the index.
 
+        :param draw: draws a version, and may load documents after that.
         :raises SecondaryUnavailable: if the secondary cannot be asked.
         """
         if not self._is_checked(outbox):
             self._move_ahead(outbox)
-        snapshot = draw_and_load()
+        drawn = draw()
         if not self._is_checked(outbox):
             # Drawing has opened a connection, perhaps to another server.
             self._move_ahead(outbox)
-            snapshot = draw_and_load()
-        return snapshot
+            drawn = draw()
+        return drawn
 
     def _is_checked(self, outbox: IOutbox) -> bool:
         return bool(self._checked.get(outbox) == outbox.generation)
 
     def _move_ahead(self, outbox: IOutbox) -> None:
+        self._engines.watch.look()
         schemas = list(self._engines.schemas.values())
         secondaries = self._engines.secondaries.values()
         highest = [secondary.highest_version(schemas) for secondary in secondaries]

@@ -8,6 +8,7 @@ from typing import Any
 from pyramid.registry import Registry
 from zope.interface import implementer
 
+from nefertari_engine_base.debts import Debt
 from nefertari_engine_base.interfaces import IFailureHandler
 from nefertari_engine_base.values import DocumentRef
 
@@ -45,6 +46,17 @@ class LoggingFailureHandler:
             type(event).__name__,
             exc_info=error,
             extra={"action": "subscriber_failed"},
+        )
+
+    def index_lost(self, debt: Debt) -> None:
+        """Log at WARNING: searches lack documents until somebody catches up."""
+        log.warning(
+            "%s: %s. Run `nefertari-es catch-up %s`, after `nefertari-es setup` if the "
+            "index is missing.",
+            debt.model,
+            debt.reason,
+            debt.model,
+            extra={"action": "index_lost"},
         )
 
 

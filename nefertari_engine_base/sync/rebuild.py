@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.inspection import INDEX
+from nefertari_engine_base.interfaces import IOutbox
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import (
     DeliveryReport,
     DocumentRef,
     Outcome,
+    Snapshot,
     Write,
 )
 
@@ -41,22 +43,10 @@ def index_all(
     total, after = DeliveryReport(), None
     while ids := primary.list_ids(schema, after, engines.settings.batch_size):
         after = ids[-1]
-        refs = [DocumentRef(schema.name, id_) for id_ in ids]
-        load = partial(outbox.draw_and_load, refs)
-        snapshot = engines.versions.drawn(outbox, load)
-        documents = snapshot.documents.get(schema.name, {})
-        report = DeliveryReport()
-        report.errors.extend(snapshot.errors.items())
-        for secondary in engines.secondaries.values():
-            results = secondary.write(
-                schema,
-                _writes(schema, snapshot.version, ids, documents),
-            )
-            for result in results:
-                report.count(result.outcome)
-                if result.outcome is Outcome.REFUSED:
-                    ref = DocumentRef(schema.name, result.id)
-                    report.errors.append((ref, result.reason or ""))
+        version, report = _write_batch(engines, outbox, schema, ids)
+        while outbox.is_fenced(version):
+            # A catch-up has begun meanwhile, and may not have seen these documents.
+            version, report = _write_batch(engines, outbox, schema, ids)
         total.add(report)
         if on_batch:
             on_batch(report)
@@ -69,14 +59,33 @@ def index_all(
     return total
 
 
+def _write_batch(
+    engines: Engines, outbox: IOutbox, schema: ModelSchema, ids: Sequence[str]
+) -> tuple[int, DeliveryReport]:
+    """Draw, load and write documents; the version, and what became of them."""
+    refs = [DocumentRef(schema.name, id_) for id_ in ids]
+    load = partial(outbox.draw_and_load, refs)
+    snapshot = engines.versions.drawn(outbox, load)
+    report = DeliveryReport()
+    report.errors.extend(snapshot.errors.items())
+    writes = _writes(schema, snapshot, refs)
+    for secondary in engines.secondaries.values():
+        for result in secondary.write(schema, writes):
+            report.count(result.outcome)
+            if result.outcome is Outcome.REFUSED:
+                ref = DocumentRef(schema.name, result.id)
+                report.errors.append((ref, result.reason or ""))
+    return snapshot.version, report
+
+
 def _writes(
-    schema: ModelSchema,
-    version: int,
-    ids: Sequence[str],
-    documents: Mapping[str, bytes],
+    schema: ModelSchema, snapshot: Snapshot, refs: Sequence[DocumentRef]
 ) -> list[Write]:
-    if schema.condition is not None:
-        # A row without a document may have had one, before the condition was made.
-        return [Write(id_, version, documents.get(id_), INDEX) for id_ in ids]
-    # A row that is gone meanwhile is left to its own delete.
-    return [Write(id_, version, text, INDEX) for id_, text in documents.items()]
+    """The documents of rows, and deletes of those that a row has no more: it is gone
+    meanwhile, or does not meet the model's condition."""
+    documents = snapshot.documents.get(schema.name, {})
+    return [
+        Write(ref.id, snapshot.version, documents.get(ref.id), INDEX)
+        for ref in refs
+        if ref not in snapshot.errors
+    ]

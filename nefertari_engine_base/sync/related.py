@@ -102,6 +102,15 @@ class DependencyGraph:
             and not dependency.is_never_followed
         ]
 
+    def documents_of(self, model: str, bases: Sequence[str] = ()) -> frozenset[str]:
+        """Names of the models whose documents follow changes of a model's rows."""
+        return frozenset(
+            dependency.root.name
+            for name in (model, *bases)
+            for dependency in self._dependencies.get(name, ())
+            if not dependency.is_never_followed
+        )
+
     def touched(
         self, secondary: str, change: Change, bases: Sequence[str] = ()
     ) -> Iterator[Touch]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from nefertari_engine_base.debts import Debt
 from nefertari_engine_base.interfaces import IOutbox, ITransactionLog
 from nefertari_engine_base.values import Change, OutboxEntry, Touch
 
@@ -23,6 +24,7 @@ class _Level:
 
     changes: list[Change] = field(default_factory=list)
     touches: set[Touch] = field(default_factory=set)
+    debts: set[Debt] = field(default_factory=set)
     entries: list[tuple[IOutbox, Sequence[OutboxEntry]]] = field(default_factory=list)
 
 
@@ -33,6 +35,7 @@ class TransactionLog:
     def __init__(self) -> None:
         self._levels = [_Level()]
         self._pending: dict[Touch, None] = {}
+        self._owed: dict[Debt, None] = {}
 
     @property
     def changes(self) -> list[Change]:
@@ -57,6 +60,22 @@ class TransactionLog:
             if not any(touch in level.touches for level in self._levels):
                 self._pending[touch] = None
 
+    def owe(self, debts: Iterable[Debt]) -> None:
+        """Want these debts; see :meth:`IOwing.owe`."""
+        for debt in debts:
+            if not any(debt in level.debts for level in self._levels):
+                self._owed[debt] = None
+
+    def write_debts(self, insert: Callable[[Sequence[Debt]], None]) -> None:
+        """Write the wanted debts.
+
+        :param insert: writes debts in the running transaction.
+        """
+        if self._owed:
+            debts, self._owed = list(self._owed), {}
+            insert(debts)
+            self._levels[-1].debts.update(debts)
+
     def write(
         self,
         outbox: IOutbox,
@@ -74,8 +93,8 @@ class TransactionLog:
         level.touches.update(touches)
 
     def forget_wanted(self) -> None:
-        """Drop wanted entries: what they were wanted for has failed."""
-        self._pending = {}
+        """Drop wanted entries and debts: what they were wanted for has failed."""
+        self._pending, self._owed = {}, {}
 
     def begin_savepoint(self) -> None:
         """A savepoint begins."""
@@ -87,12 +106,13 @@ class TransactionLog:
         outer = self._levels[-1]
         outer.changes.extend(inner.changes)
         outer.touches.update(inner.touches)
+        outer.debts.update(inner.debts)
         outer.entries.extend(inner.entries)
 
     def rollback_savepoint(self) -> None:
         """The innermost savepoint ends, and what it held never happened."""
         self._levels.pop()
-        self._pending = {}
+        self.forget_wanted()
 
     def __repr__(self) -> str:
         counts: Any = [len(level.changes) for level in self._levels]

@@ -85,12 +85,18 @@ def run(engines: Engines, waker: Waker) -> None:
             listening.enter_context(outbox.listen(waker.wake))
         presence = Presence(engines)
         listening.callback(presence.end)
+
+        def after_batch(report: DeliveryReport) -> None:
+            presence.count(report)
+            engines.watch.look()
+
         failures_in_a_row = 0
         while not waker.stopped:
             try:
-                drain(engines, presence.count, waker)
+                engines.watch.look()
+                drain(engines, after_batch, waker)
                 failures_in_a_row = 0
-                _idle(engines.settings.poll_interval, waker, presence)
+                _idle(engines, waker, presence)
             except EngineError as error:
                 handler = failures.handler(engines.registry)
                 handler.delivery_failed(error, _waiting(engines))
@@ -101,11 +107,13 @@ def run(engines: Engines, waker: Waker) -> None:
                 waker.pause(random.uniform(ceiling / 2, ceiling))
 
 
-def _idle(seconds: float, waker: Waker, presence: Presence) -> None:
-    """Wait until woken or stopped, this long at most, and show to be alive."""
-    end = time.monotonic() + seconds
+def _idle(engines: Engines, waker: Waker, presence: Presence) -> None:
+    """Wait until woken or stopped, for the poll interval at most; show to be alive, and
+    keep an eye on the indices."""
+    end = time.monotonic() + engines.settings.poll_interval
     while (left := end - time.monotonic()) > 0:
         presence.tell()
+        engines.watch.look()
         if waker.wait(min(left, presence.interval)):
             return
 

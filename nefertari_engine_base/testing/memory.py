@@ -9,15 +9,17 @@ engines of servers do. Aggregations and the finer parts of the query syntax are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
+from uuid import uuid4
 
 import orjson
 from zope.interface import implementer
 
+from nefertari_engine_base.debts import IndexState
 from nefertari_engine_base.encoding import content_hash, convert
 from nefertari_engine_base.exceptions import (
     ConversionError,
@@ -72,13 +74,24 @@ class Stored:
 class Collection:
     """The documents of one model.
 
+    :attr identity: differs from those of all other collections.
+    :attr operations: how many writes were applied.
     :attr visible: what searches see.
     """
 
     schema: ModelSchema
     document: type[MemoryDocument]
+    identity: str = field(default_factory=lambda: str(uuid4()))
+    operations: int = 0
     stored: dict[str, Stored] = field(default_factory=dict)
     visible: dict[str, Stored] = field(default_factory=dict)
+
+    @property
+    def state(self) -> IndexState:
+        """What tells the collection from another, or from what it was before."""
+        stored = list(self.stored.values())
+        living = sum(one.source is not None for one in stored)
+        return IndexState(self.identity, self.operations, living)
 
 
 @implementer(ISecondaryEngine)
@@ -162,6 +175,7 @@ class MemoryEngine:
             return WriteResult(write.id, Outcome.SUPERSEDED)
         told = None if source is None else _told(write, source)
         collection.stored[write.id] = Stored(write.version, source, told)
+        collection.operations += 1
         return WriteResult(write.id, Outcome.WRITTEN)
 
     def refresh(self, schemas: Iterable[ModelSchema]) -> None:
@@ -230,6 +244,21 @@ class MemoryEngine:
             ),
             default=0,
         )
+
+    def ids_below(self, schema: ModelSchema, version: int) -> Iterator[Sequence[str]]:
+        """Ids of the documents whose version is below this one, in one batch."""
+        stored = dict(self._collection(schema).stored)
+        found = [
+            id_
+            for id_, one in stored.items()
+            if one.source is not None and one.version < version
+        ]
+        if found:
+            yield found
+
+    def index_states(self, schemas: Iterable[ModelSchema]) -> Mapping[str, IndexState]:
+        """The state of each model's collection, by model."""
+        return {schema.name: self._collection(schema).state for schema in schemas}
 
     def _find(self, collection: Collection, query: Query) -> list[FoundSource]:
         if query.aggregations is not None:

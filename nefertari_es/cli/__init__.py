@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nefertari_engine_base.exceptions import EngineError
+from nefertari_es.cli.catch_up import catch_up
 from nefertari_es.cli.dead_letters import dead_letters
 from nefertari_es.cli.explain import explain_
 from nefertari_es.cli.index import index
@@ -43,6 +44,7 @@ def main(context: click.Context, config: str) -> None:
     context.obj = config
 
 
+main.add_command(catch_up)
 main.add_command(dead_letters)
 main.add_command(explain_)
 main.add_command(index)

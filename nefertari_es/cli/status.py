@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from nefertari_engine_base.exceptions import SecondaryError, SecondaryUnavailable
 from nefertari_engine_base.sync.status import sync_status
 from nefertari_engine_base.values import SyncStatus
 from nefertari_es.cli.application import application
@@ -19,11 +20,15 @@ from nefertari_es.cli.application import application
 @click.option("--json", "as_json", is_flag=True, help="An object for programs.")
 @click.pass_obj
 def status(config: str, as_json: bool) -> None:
-    """Show what waits to be indexed, dead letters, and the workers.
+    """Show what waits to be indexed, what is owed, dead letters, and the workers.
 
-    Times are in UTC.
+    The indices are asked whether they have lost anything. Times are in UTC.
     """
     with application(config) as engines:
+        try:
+            engines.watch.check()
+        except (SecondaryError, SecondaryUnavailable) as error:
+            click.echo(f"Warning: the indices were not checked. {error}", err=True)
         found = sync_status(engines)
     if as_json:
         totals = asdict(found.total)
@@ -33,6 +38,9 @@ def status(config: str, as_json: bool) -> None:
         return
     console = Console()
     console.print(_models(found))
+    if found.debts:
+        console.print(_debts(found))
+        console.print("Make up for it with nefertari-es catch-up.")
     if found.workers:
         console.print(_workers(found))
     else:
@@ -45,6 +53,15 @@ def _models(found: SyncStatus) -> Table:
         oldest = "-" if model.oldest is None else f"{model.oldest:.1f} s"
         numbers = [model.waiting, oldest, model.retried, model.dead]
         table.add_row(escape(model.model) or "[b]all[/b]", *map(str, numbers))
+    return table
+
+
+def _debts(found: SyncStatus) -> Table:
+    table = Table("Owed", "Why", "Since", "Times")
+    for debt in found.debts:
+        since = f"{debt.since:%Y-%m-%d %H:%M:%S}"
+        cells = [escape(debt.model), escape(debt.reason), since, str(debt.count)]
+        table.add_row(*cells)
     return table
 
 

@@ -22,7 +22,8 @@ from sqlalchemy.orm import InstanceState, Session, SessionTransaction
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IPublisher
-from nefertari_engine_base.primary.sqla.sources import Source
+from nefertari_engine_base.primary.sqla.debts import insert_debts
+from nefertari_engine_base.primary.sqla.sources import SOURCES, Source
 from nefertari_engine_base.sync.transaction import TransactionLog
 from nefertari_engine_base.values import Action, Change
 
@@ -78,11 +79,8 @@ def announce(session: Session, connection: Connection, found: Sequence[Found]) -
 
     :raises PrimaryError: if the database lacks the outbox.
     """
-    heard = heard_of(session)
     for publisher, changes in _by_publisher(found):
-        log = heard.logs.get(publisher)
-        if log is None:
-            log = heard.logs[publisher] = _new_log(session)
+        log = _log_of(session, publisher)
         log.record(change for _, change, _ in changes)
         try:
             _publish(publisher, log, changes)
@@ -92,6 +90,37 @@ def announce(session: Session, connection: Connection, found: Sequence[Found]) -
         outbox = changes[0][0].outbox_for(connection.engine)
         with explained():
             log.write(outbox, partial(outbox.insert, connection))
+            log.write_debts(partial(insert_debts, connection))
+
+
+def forgo(session: Session, connection: Connection, models: Sequence[type]) -> bool:
+    """Owe all documents that show rows of these classes, if sync is suspended for all.
+
+    :return: whether it is; if not, nothing is owed.
+    :raises PrimaryError: if the database lacks the table of debts.
+    """
+    if not models:
+        return False
+    publishers = {SOURCES[model].publisher for model in models}
+    logs = {publisher: _log_of(session, publisher) for publisher in publishers}
+    forgone = all(
+        publisher.forgo(log, publisher.documents_of(models))
+        for publisher, log in logs.items()
+    )
+    for log in logs.values():
+        if forgone:
+            with explained():
+                log.write_debts(partial(insert_debts, connection))
+        else:
+            log.forget_wanted()
+    return forgone
+
+
+def _log_of(session: Session, publisher: IPublisher) -> TransactionLog:
+    logs = heard_of(session).logs
+    if publisher not in logs:
+        logs[publisher] = _new_log(session)
+    return logs[publisher]
 
 
 def _publish(

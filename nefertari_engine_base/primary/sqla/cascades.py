@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ForeignKeyConstraint, Table, and_, select
+from sqlalchemy import ForeignKeyConstraint, Table, and_, inspect, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapper
 
@@ -95,6 +95,25 @@ def lock_rows(
 def reaches_documents(mapper: Mapper[Any], cause: Cause) -> bool:
     """Whether there is anything to foresee."""
     return any(_referring(table, cause) for table, _ in tables_of(mapper))
+
+
+def classes_changed_with(mapper: Mapper[Any]) -> list[type]:
+    """Classes that documents depend on and whose rows a statement on rows of this one
+    may change, by cascades of the database too."""
+    tables = [table for table in mapper.tables if isinstance(table, Table)]
+    for one in mapper.self_and_descendants:
+        tables += [t for t in one.tables if isinstance(t, Table) and t not in tables]
+    for table in tables:
+        for cause in Cause:
+            for constraint, _ in _referring(table, cause):
+                child = constraint.table
+                if isinstance(child, Table) and child not in tables:
+                    tables.append(child)
+    return [
+        model
+        for model in list(SOURCES)
+        if not set(tables).isdisjoint(inspect(model).tables)
+    ]
 
 
 def tables_of(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:

@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError, NoInspectionAvailable
 from sqlalchemy.orm import Mapper, Session, configure_mappers
 from zope.interface import implementer
 
-from nefertari_engine_base.capabilities import Capability
 from nefertari_engine_base.exceptions import (
     ConfigurationError,
     PrimaryError,
@@ -42,7 +41,7 @@ from nefertari_engine_base.primary.sqla.sources import Source
 from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
 from nefertari_engine_base.primary.sqla.triggers.installing import Triggers
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
-from nefertari_engine_base.values import Page, Query
+from nefertari_engine_base.values import Capability, Page, Query
 
 _OUTBOXES: dict[str, type[SQLOutbox]] = {
     "postgresql": LockingOutbox,

@@ -19,9 +19,10 @@ from sqlalchemy.orm.context import FromStatement
 from sqlalchemy.sql import ColumnElement
 
 from nefertari_engine_base.exceptions import UncapturedStatement
-from nefertari_engine_base.primary.sqla.announcing import Found, announce
+from nefertari_engine_base.primary.sqla.announcing import Found, announce, forgo
 from nefertari_engine_base.primary.sqla.cascades import (
     Cause,
+    classes_changed_with,
     foresee,
     reaches_documents,
 )
@@ -38,6 +39,7 @@ from nefertari_engine_base.primary.sqla.rows import (
     mapper_of,
     read_rows,
 )
+from nefertari_engine_base.primary.sqla.sources import SOURCES
 
 #: Keys that are listed in a statement; more are sent as an array.
 _MOST_LISTED = 1000
@@ -47,6 +49,32 @@ def _capture(state: ORMExecuteState) -> Result[Any] | None:
     """Listens to ``do_orm_execute``; its result is that of the statement."""
     if not (state.is_insert or state.is_update or state.is_delete):
         return None
+    try:
+        return _captured(state)
+    except UncapturedStatement as error:
+        # Nothing was executed yet.
+        mapper = _mapper_of(state)
+        assert mapper is not None
+        connection = state.session.connection(bind_arguments={"mapper": mapper})
+        models = classes_changed_with(mapper)
+        if not forgo(state.session, connection, models):
+            raise _with_way_out(error, models) from None
+        return state.invoke_statement()
+
+
+def _with_way_out(
+    error: UncapturedStatement, models: Sequence[type]
+) -> UncapturedStatement:
+    publishers = {SOURCES[model].publisher for model in models}
+    shown = {n for one in publishers for n in one.documents_of(models)}
+    names = ", ".join(sorted(shown))
+    return UncapturedStatement(
+        f"{error} Or execute it in `with sync.suspended({names}):`, and run "
+        f"`nefertari-es catch-up` afterwards."
+    )
+
+
+def _captured(state: ORMExecuteState) -> Result[Any] | None:
     reader = _reader_of(state)
     if reader is None:
         links = links_of(getattr(state.statement, "table", None))
@@ -60,11 +88,14 @@ def _capture(state: ORMExecuteState) -> Result[Any] | None:
 event.listen(Session, "do_orm_execute", _capture)
 
 
+def _mapper_of(state: ORMExecuteState) -> Mapper[Any] | None:
+    mapper = state.bind_mapper if state.is_orm_statement else None
+    return mapper or mapper_of(getattr(state.statement, "table", None), unfollowed=True)
+
+
 def _reader_of(state: ORMExecuteState) -> RowReader | None:
     statement: Any = state.statement
-    mapper = state.bind_mapper if state.is_orm_statement else None
-    table = getattr(statement, "table", None)
-    mapper = mapper or mapper_of(table, unfollowed=True)
+    mapper = _mapper_of(state)
     if mapper is None or not (is_followed(mapper) or _is_felt(state, mapper)):
         return None
     if isinstance(statement, FromStatement):

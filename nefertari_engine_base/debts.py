@@ -7,7 +7,7 @@ what they held. See :mod:`nefertari_engine_base.sync.catch_up`, which settles th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,11 @@ class IIndebtedOutbox(Interface):
 
     def settle(numbers: Sequence[int]) -> None:
         """Forget these debts: what they stand for has been caught up with."""
+
+    def waiting_keys(
+        secondary: str, model: str, keys: Collection[str]
+    ) -> Collection[str]:
+        """Those of the ids that an entry names, a dead one included."""
 
     def fence(secondary: str, model: str) -> int:
         """Draw a version, and have every delivery repeated that drew a lower one and

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
 
 
+#: How many rows are looked up in an index that holds less than it did.
+_SAMPLE = 500
+
+
 class IndexWatch:
     """Compares the indices of an application with what is remembered of them."""
 
@@ -110,20 +114,20 @@ class IndexWatch:
     def _lacks_documents(
         self, outbox: IOutbox, secondary: str, schema: ModelSchema
     ) -> bool | None:
-        """Whether any of the first rows lacks its document; ``None`` as long as changes
-        of the model wait, are dead, or are owed.
+        """Whether any of the first rows lacks its document; ``None`` as long as that of
+        each of them may be on its way.
 
         What has a document in the primary's eyes before and after, and no entry in
         between, must be in the index in between.
         """
         engines = self._engines
-        primary = engines.primary_of(schema.model)
-        ids = primary.list_ids(schema, None, engines.settings.batch_size)
-        expected = _documented(outbox, schema, ids)
-        status = outbox.status()
-        unsettled = {one.model for one in status.models}
-        unsettled.update(one.model for one in status.debts)
-        if schema.name in unsettled:
+        ids = engines.primary_of(schema.model).list_ids(schema, None, _SAMPLE)
+        documented = _documented(outbox, schema, ids)
+        if outbox.debts(schema.name, [secondary]):
+            return None
+        waiting = outbox.waiting_keys(secondary, schema.name, documented)
+        expected = [id_ for id_ in documented if id_ not in waiting]
+        if documented and not expected:
             return None
         found = engines.secondaries[secondary].get(schema, expected)
         missing = [id_ for id_, one in zip(expected, found, strict=True) if one is None]

@@ -9,7 +9,7 @@ that those that made others may not be.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import islice
@@ -31,7 +31,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import ColumnElement
 
 from nefertari_engine_base.debts import Debt, IndexState
-from nefertari_engine_base.primary.sqla.tables import debt, index
+from nefertari_engine_base.primary.sqla.tables import debt, index, outbox
 from nefertari_engine_base.values import DebtStatus
 
 #: Whether no catch-up has begun since the version ``version`` was drawn. What was
@@ -56,6 +56,12 @@ _DEBTS = (
     .order_by(debt.c.id)
 )
 _SETTLE = delete(debt).where(debt.c.id.in_(bindparam("numbers", expanding=True)))
+_WAITING_KEYS = select(outbox.c.key).where(
+    outbox.c.secondary == bindparam("secondary"),
+    outbox.c.model == bindparam("model"),
+    outbox.c.path == "",
+    outbox.c.key.in_(bindparam("keys", expanding=True)),
+)
 _STATUS = (
     select(
         debt.c.secondary,
@@ -172,6 +178,14 @@ class Indebted(ABC):
         with self.translated_errors(), self.engine.begin() as connection:
             for chunk in _chunks(numbers):
                 connection.execute(_SETTLE, {"numbers": chunk})
+
+    def waiting_keys(
+        self, secondary: str, model: str, keys: Collection[str]
+    ) -> Collection[str]:
+        """See :meth:`IIndebtedOutbox.waiting_keys`."""
+        values = {"secondary": secondary, "model": model, "keys": list(keys)}
+        with self.translated_errors(), self.engine.connect() as connection:
+            return frozenset(connection.execute(_WAITING_KEYS, values).scalars())
 
     def is_fenced(self, version: int) -> bool:
         """See :meth:`IIndebtedOutbox.is_fenced`."""

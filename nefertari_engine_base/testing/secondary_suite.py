@@ -14,11 +14,14 @@ Every test is one sentence of what :class:`~..interfaces.ISecondaryEngine` promi
 
 from __future__ import annotations
 
+from nefertari_engine_base.testing.secondary_comparing import ComparingSuite
 from nefertari_engine_base.testing.secondary_documents import DocumentsSuite
 from nefertari_engine_base.testing.secondary_searching import SearchingSuite
 from nefertari_engine_base.testing.secondary_values import ValuesSuite
 from nefertari_engine_base.testing.secondary_writing import WritingSuite
 
 
-class SecondaryEngineSuite(WritingSuite, ValuesSuite, DocumentsSuite, SearchingSuite):
+class SecondaryEngineSuite(
+    WritingSuite, ValuesSuite, DocumentsSuite, SearchingSuite, ComparingSuite
+):
     """Subclass it and provide the fixture ``engine``; see the module."""

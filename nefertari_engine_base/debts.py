@@ -42,12 +42,15 @@ class Debt:
 class IndexState:
     """What tells whether an index is still the one that it was a while ago.
 
+    :attr place: where it is to be found, such as its alias. What is there under another
+        place is no loss of this one.
     :attr identity: of the index; one that was made anew or restored has another.
         Empty: there is no index.
     :attr operations: how many writes and deletes it has taken; never becomes less.
     :attr documents: about how many it holds.
     """
 
+    place: str
     identity: str
     operations: int = 0
     documents: int = 0
@@ -100,8 +103,8 @@ class IIndebtedOutbox(Interface):
         """Whether there is a fence above this version: what was written with it has to
         be loaded and written again."""
 
-    def index_states(secondary: str) -> Mapping[str, IndexState]:
-        """What is remembered of the secondary's indices, by model."""
+    def index_states(secondary: str) -> Mapping[tuple[str, str], IndexState]:
+        """What is remembered of the secondary's indices, by model and place."""
 
     def remember_index(
         secondary: str,

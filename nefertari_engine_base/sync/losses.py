@@ -73,9 +73,11 @@ class IndexWatch:
             states = secondary.index_states(schemas)
             for schema in schemas:
                 outbox = engines.primary_of(schema.model).outbox_of(schema)
-                known = remembered[outbox].get(schema.name)
                 state = states.get(schema.name)
-                if state is not None and state != known:
+                if state is None:
+                    continue
+                known = remembered[outbox].get((schema.name, state.place))
+                if state != known:
                     made += self._compare(outbox, name, schema, known, state)
         for debt in made:
             failures.handler(engines.registry).index_lost(debt)

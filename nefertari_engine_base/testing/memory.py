@@ -91,7 +91,7 @@ class Collection:
         """What tells the collection from another, or from what it was before."""
         stored = list(self.stored.values())
         living = sum(one.source is not None for one in stored)
-        return IndexState(self.identity, self.operations, living)
+        return IndexState(self.schema.name, self.identity, self.operations, living)
 
 
 @implementer(ISecondaryEngine)

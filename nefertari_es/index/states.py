@@ -62,7 +62,7 @@ def _states(
     for model, alias in aliases.items():
         behind = [name for name in indices if alias in indices[name]["aliases"]]
         if not behind:
-            yield model, IndexState("")
+            yield model, IndexState(alias, "")
             continue
         # As index.creation finds it.
         name = max(behind)
@@ -70,7 +70,7 @@ def _states(
         shards = _primary_shards(stats.get(name, {}))
         if len(shards) == int(settings["number_of_shards"]):
             documents = int(stats[name]["primaries"]["docs"]["count"])
-            yield model, _state(settings["uuid"], shards, documents)
+            yield model, _state(alias, settings["uuid"], shards, documents)
 
 
 def _primary_shards(stats: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -84,12 +84,12 @@ def _primary_shards(stats: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _state(
-    uuid: str, shards: Sequence[Mapping[str, Any]], documents: int
+    alias: str, uuid: str, shards: Sequence[Mapping[str, Any]], documents: int
 ) -> IndexState:
     histories = [shard["commit"]["user_data"]["history_uuid"] for shard in shards]
     identity = hashlib.blake2b("/".join([uuid, *histories]).encode(), digest_size=16)
     operations = sum(int(shard["seq_no"]["max_seq_no"]) + 1 for shard in shards)
-    return IndexState(identity.hexdigest(), operations, documents)
+    return IndexState(alias, identity.hexdigest(), operations, documents)
 
 
 def _ask(client: Elasticsearch, method: str, path: str) -> Any:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from nefertari_engine_base import suspended
-from nefertari_engine_base.debts import EMPTIED, GONE, OLDER, REPLACED, IndexState
+from nefertari_engine_base.debts import EMPTIED, GONE, OLDER, REPLACED
 from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IFailureHandler
 from nefertari_engine_base.sync.catch_up import catch_up, indebted
@@ -67,6 +67,11 @@ def empty_index(app):
     client.bulk(index=name, operations=operations, refresh=True)
 
 
+def remembered(app):
+    (outbox,) = app.engines.outboxes()
+    return outbox.index_states("elasticsearch")["Movie", alias(app)]
+
+
 def reasons(app):
     return {model: set(found) for model, found in indebted(app.engines).items()}
 
@@ -76,12 +81,12 @@ def settle(app):
         catch_up(app.engines, app.engines.schemas[model])
 
 
-def again(app):
-    """The same application, started once more."""
+def again(app, more=""):
+    """The same application, started once more; with ``more`` in its prefix."""
     return Application(
         app.settings["sqlalchemy.url"],
         app.settings["elasticsearch.hosts"],
-        app.settings["elasticsearch.index_prefix"],
+        app.settings["elasticsearch.index_prefix"] + more,
         declare,
         nefertari__sync=app.settings.get("nefertari.sync", "inline"),
     )
@@ -144,7 +149,7 @@ def test_an_older_state_of_an_index_is_noticed(filled):
     """An index cannot be set back here without another identity: so what is remembered
     is moved ahead instead."""
     (outbox,) = filled.engines.outboxes()
-    known = outbox.index_states("elasticsearch")["Movie"]
+    known = remembered(filled)
     newer = replace(known, operations=known.operations + 1)
     assert outbox.remember_index("elasticsearch", "Movie", known, newer)
     (debt,) = filled.engines.watch.check()
@@ -288,6 +293,18 @@ def test_deletes_and_restarts_do_not_count_as_an_older_state(filled, losses):
     assert losses == told == []
 
 
+def test_indices_of_another_prefix_are_other_indices(filled, losses):
+    other = again(filled, "-other")
+    told = listen(other)
+    try:
+        other.setup()
+        filled.engines.watch.check()
+        other.engines.watch.check()
+        assert losses == told == []
+    finally:
+        other.close()
+
+
 def test_indexing_on_purpose_is_no_loss(filled, losses):
     catch_up(filled.engines, filled.engines.schema_of(Movie))
     filled.engines.watch.check()
@@ -296,8 +313,8 @@ def test_indexing_on_purpose_is_no_loss(filled, losses):
 
 def test_of_two_that_look_at_the_same_time_one_makes_the_debt(filled):
     (outbox,) = filled.engines.outboxes()
-    known = outbox.index_states("elasticsearch")["Movie"]
-    other = IndexState("other", 0, 0)
+    known = remembered(filled)
+    other = replace(known, identity="other")
     remember = outbox.remember_index
     assert remember("elasticsearch", "Movie", known, other, REPLACED)
     assert not remember("elasticsearch", "Movie", known, other, REPLACED)

@@ -105,13 +105,13 @@ def raise_fence(
 ) -> int:
     """Set the fence of a model to this version, unless it is higher; the fence."""
     statement = _insert_into_index(connection).values(
-        secondary=secondary, model=model, fence=version
+        secondary=secondary, model=model, place="", fence=version
     )
     fence = statement.excluded.fence
     # Of two that draw at the same time the later one may be the first to get here.
     higher = case((index.c.fence > fence, index.c.fence), else_=fence)
     statement = statement.on_conflict_do_update(
-        index_elements=[index.c.secondary, index.c.model], set_={"fence": higher}
+        index_elements=index.primary_key, set_={"fence": higher}
     )
     raised: int = connection.execute(statement.returning(index.c.fence)).scalar_one()
     return raised
@@ -138,7 +138,7 @@ def _remember(
         )
     statement = _insert_into_index(connection).values(**named, **values)
     statement = statement.on_conflict_do_update(
-        index_elements=[index.c.secondary, index.c.model], set_=values, where=as_known
+        index_elements=index.primary_key, set_=values, where=as_known
     )
     rows = connection.execute(statement.returning(literal(1)))
     return rows.first() is not None
@@ -193,14 +193,16 @@ class Indebted(ABC):
             found = connection.execute(_IS_FENCED, {"version": version})
             return bool(found.scalar_one())
 
-    def index_states(self, secondary: str) -> Mapping[str, IndexState]:
+    def index_states(self, secondary: str) -> Mapping[tuple[str, str], IndexState]:
         """See :meth:`IIndebtedOutbox.index_states`."""
         statement = select(index).where(
             index.c.secondary == secondary, index.c.identity.is_not(None)
         )
         with self.translated_errors(), self.engine.connect() as connection:
             return {
-                row.model: IndexState(row.identity, row.operations, row.documents)
+                (row.model, row.place): IndexState(
+                    row.place, row.identity, row.operations, row.documents
+                )
                 for row in connection.execute(statement)
             }
 
@@ -213,7 +215,7 @@ class Indebted(ABC):
         reason: str | None = None,
     ) -> bool:
         """See :meth:`IIndebtedOutbox.remember_index`."""
-        named = {"secondary": secondary, "model": model}
+        named = {"secondary": secondary, "model": model, "place": state.place}
         with self.translated_errors(), self.engine.begin() as connection:
             remembered = _remember(connection, named, known, state)
             if remembered and reason is not None:

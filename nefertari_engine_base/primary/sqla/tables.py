@@ -129,12 +129,14 @@ debt = Table(
     sqlite_autoincrement=True,
 )
 
-#: What is remembered of the index of each model; see :mod:`.debts`.
+#: What is remembered of the index of each model, by the place where it is to be found;
+#: and, without a place, the fence of the model. See :mod:`.debts`.
 index = Table(
     "nefertari_index",
     metadata,
     Column("secondary", String(64), primary_key=True),
     Column("model", String(255), primary_key=True),
+    Column("place", String(255), primary_key=True),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
     Column("identity", Text),
     Column("operations", BigInteger),

@@ -191,7 +191,7 @@ class Engines:
     def setup_database(self) -> None:
         """Create what is missing: tables and the outbox first, then indices.
 
-        What was missing though it had been there is owed; see :attr:`watch`.
+        What was missing though it had been there is owed; see :mod:`~.sync.losses`.
         """
         for primary in self.primaries.values():
             primary.setup_database()

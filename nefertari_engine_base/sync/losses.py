@@ -15,6 +15,7 @@ have no document, and that no entry, debt or dead letter accounts for.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -45,13 +46,13 @@ class IndexWatch:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        self._due = 0.0
+        self._looked = -math.inf
 
     def look(self) -> None:
         """As :meth:`check`, unless that was done within ``check_interval``."""
         now = time.monotonic()
-        if now >= self._due:
-            self._due = now + self._engines.settings.check_interval
+        if now - self._looked >= self._engines.settings.check_interval:
+            self._looked = now
             self.check()
 
     def check(self) -> list[Debt]:

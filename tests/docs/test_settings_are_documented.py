@@ -18,6 +18,7 @@ CLASSES = [EngineSettings, ElasticsearchSettings, WebSettings]
 #: Defaults that the page says in words.
 IN_WORDS = {
     "nefertari.engine": "none",
+    "nefertari.sync.suspended": "none",
     "elasticsearch.username": "none",
     "elasticsearch.password": "none",
     "elasticsearch.api_key": "none",

@@ -13,6 +13,7 @@ from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IFailureHandler
 from nefertari_engine_base.sync.catch_up import catch_up, indebted
 from nefertari_engine_base.sync.failures import LoggingFailureHandler
+from nefertari_engine_base.sync.status import Presence
 from nefertari_engine_base.values import Touch
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import INDEXED, Movie, Seat, declare
@@ -183,12 +184,13 @@ def test_a_worker_notices_when_it_starts(filled, losses):
     assert reasons(filled) == {"Movie": {EMPTIED}}
 
 
-def test_an_idle_worker_notices_while_it_runs(filled, losses):
+def test_an_idle_worker_notices_while_it_waits(filled, losses, monkeypatch):
+    monkeypatch.setattr(Presence, "interval", 0.01)
     engines = filled.engines
-    engines.settings = replace(
-        engines.settings, check_interval=0.01, poll_interval=0.01
-    )
+    engines.settings = replace(engines.settings, check_interval=0.01, poll_interval=600)
+    (outbox,) = engines.outboxes()
     with working(filled):
+        until(lambda: outbox.status().workers)
         empty_index(filled)
         until(lambda: losses)
 

@@ -111,7 +111,7 @@ worker = Table(
     Column("documents", BigInteger, nullable=False),
 )
 
-#: That documents of a model may differ from their rows; see :mod:`.debts`.
+#: That documents of a model may differ from their rows; see :mod:`.sqla.debts`.
 debt = Table(
     "nefertari_debt",
     metadata,
@@ -130,7 +130,7 @@ debt = Table(
 )
 
 #: What is remembered of the index of each model, by the place where it is to be found;
-#: and, without a place, the fence of the model. See :mod:`.debts`.
+#: and, without a place, the fence of the model. See :mod:`.sqla.debts`.
 index = Table(
     "nefertari_index",
     metadata,

@@ -28,8 +28,10 @@ Why nothing is missed, while the application goes on writing and suspending:
   without entries asks for the fence after each batch, and repeats it.
 
 A delivery that dies has acknowledged nothing, and its entries are delivered again. The
-argument leaves one gap: on PostgreSQL, the write of an entry with a path that is still
-under way when its process dies, and reaches the index only after step 4.
+argument leaves one gap: a write that no entry names any more, since its process has died
+while it was under way, and that reaches the index only after step 4 of a later catch-up.
+It may be one of a catch-up, or on PostgreSQL one for an entry with a path.
+``tests/model`` explores all this, the gap excepted.
 
 A catch-up that is broken off, or run twice at the same time, does no harm: debts are
 forgotten only at its end.

@@ -8,12 +8,17 @@ from typing import Any
 from elasticsearch import Elasticsearch, dsl
 from zope.interface import implementer
 
-from nefertari_engine_base.debts import IndexState
 from nefertari_engine_base.exceptions import ConfigurationError, UnknownModel
-from nefertari_engine_base.inspection import StoredDocument
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
-from nefertari_engine_base.values import Page, Query, Write, WriteResult
+from nefertari_engine_base.values import (
+    IndexState,
+    Page,
+    Query,
+    StoredDocument,
+    Write,
+    WriteResult,
+)
 from nefertari_es.attachment import attach
 from nefertari_es.client import make_client
 from nefertari_es.documents import BaseDocument, InnerDocument
@@ -170,7 +175,7 @@ class ElasticsearchEngine:
 
     def index_states(self, schemas: Iterable[ModelSchema]) -> Mapping[str, IndexState]:
         """The state of each model's index, by model; see
-        :meth:`~nefertari_engine_base.debts.IComparableSecondary.index_states`."""
+        :meth:`~nefertari_engine_base.interfaces.ISecondaryEngine.index_states`."""
         aliases = {schema.name: self.model_of(schema).alias for schema in schemas}
         return index_states(self.client, aliases)
 

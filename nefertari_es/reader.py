@@ -10,8 +10,8 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 from nefertari_engine_base.exceptions import SecondaryError, SecondaryUnavailable
-from nefertari_engine_base.inspection import CHANGE, StoredDocument
 from nefertari_engine_base.values import Page, Query
+from nefertari_engine_base.values.inspection import CHANGE, StoredDocument
 from nefertari_es.client import INDEX_NOT_FOUND, missing_index, translated_errors
 from nefertari_es.hits import IDS_ONLY_FILTER, make_items, make_page
 from nefertari_es.index.mapping import SYNC, SYNC_VERSION

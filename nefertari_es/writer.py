@@ -24,8 +24,8 @@ from nefertari_engine_base.exceptions import (
     SecondaryError,
     SecondaryUnavailable,
 )
-from nefertari_engine_base.inspection import CHANGE
 from nefertari_engine_base.values import Outcome, Write, WriteResult
+from nefertari_engine_base.values.inspection import CHANGE
 from nefertari_es.client import (
     INDEX_NOT_FOUND,
     UNAVAILABLE_STATUSES,

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import Interface
 
-from nefertari_engine_base import debts
-
 if TYPE_CHECKING:
     from nefertari_engine_base.interfaces.delivery import IOutbox
     from nefertari_engine_base.sync.related import Dependency
-    from nefertari_engine_base.values import Change, OutboxEntry, Touch
+    from nefertari_engine_base.values import Change, Debt, OutboxEntry, Touch
 
 
-class IPublisher(debts.IForgoing):
+class IPublisher(Interface):
     """What a primary reports to; see :mod:`nefertari_engine_base.sync.capture`."""
 
     def publish(
@@ -33,8 +31,14 @@ class IPublisher(debts.IForgoing):
     ) -> None:
         """The transaction is committed, with these entries. Never raises."""
 
+    def documents_of(models: Iterable[type]) -> frozenset[str]:
+        """Names of the models whose documents show rows of any of these classes."""
 
-class ITransactionLog(debts.IOwing):
+    def forgo(transaction: ITransactionLog, names: frozenset[str]) -> bool:
+        """Whether sync is suspended for all of these models; then they are owed."""
+
+
+class ITransactionLog(Interface):
     """What one transaction of a primary has changed so far."""
 
     def touch(touches: Iterable[Touch]) -> None:
@@ -42,6 +46,9 @@ class ITransactionLog(debts.IOwing):
 
         A document that the transaction has an entry for gets no other.
         """
+
+    def owe(debts: Iterable[Debt]) -> None:
+        """Write these debts with the transaction, each of them once."""
 
 
 class IDependencyGraph(Interface):

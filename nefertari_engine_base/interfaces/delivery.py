@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
-from nefertari_engine_base import debts, inspection
-
 if TYPE_CHECKING:
     from nefertari_engine_base.values import (
         DeadLetter,
+        Debt,
         DocumentRef,
+        IndexState,
         OutboxEntry,
+        RecordedEntry,
         Snapshot,
         SyncStatus,
         Touch,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     )
 
 
-class IOutbox(inspection.IInspectableOutbox, debts.IIndebtedOutbox):
+class IOutbox(Interface):
     """The changes of one database that are not yet known to be indexed."""
 
     generation = Attribute(
@@ -100,6 +101,55 @@ class IOutbox(inspection.IInspectableOutbox, debts.IIndebtedOutbox):
     def advance_version(above: int) -> None:
         """Make every later version greater than ``above``."""
 
+    def recorded(
+        model: str, keys: Mapping[str, Collection[str] | None]
+    ) -> Sequence[RecordedEntry]:
+        """Entries for documents of this model, dead ones included, in the order that
+        they were made. Reads the whole outbox.
+
+        :param keys: the keys of the touches that are meant, by their path, ``None``
+            for any; the empty path is that of the documents themselves.
+        """
+
+    def owe(debts: Iterable[Debt]) -> None:
+        """Remember debts, in a transaction of their own."""
+
+    def debts(model: str, secondaries: Iterable[str]) -> Sequence[int]:
+        """Numbers of a model's debts to these secondaries, as far as committed."""
+
+    def settle(numbers: Sequence[int]) -> None:
+        """Forget these debts: what they stand for has been caught up with."""
+
+    def waiting_keys(
+        secondary: str, model: str, keys: Collection[str]
+    ) -> Collection[str]:
+        """Those of the ids that an entry names, a dead one included."""
+
+    def fence(secondary: str, model: str) -> int:
+        """Draw a version, and have every delivery repeated that drew a lower one and
+        has acknowledged nothing yet; see :mod:`nefertari_engine_base.sync.catch_up`."""
+
+    def is_fenced(version: int) -> bool:
+        """Whether there is a fence above this version: what was written with it has to
+        be loaded and written again."""
+
+    def index_states(secondary: str) -> Mapping[tuple[str, str], IndexState]:
+        """What is remembered of the secondary's indices, by model and place."""
+
+    def remember_index(
+        secondary: str,
+        model: str,
+        known: IndexState | None,
+        state: IndexState,
+        reason: str | None = None,
+    ) -> bool:
+        """Remember the state of an index, unless another process has meanwhile.
+
+        :param known: what was remembered when it was asked for; ``None``: nothing.
+        :param reason: of a debt that is made with it.
+        :return: whether it is remembered, and the debt made.
+        """
+
 
 class IClaim(Interface):
     """Entries that are this delivery's until it ends.
@@ -153,7 +203,7 @@ class ITriggers(Interface):
         """Remove every trigger of ours; those that were there."""
 
 
-class IFailureHandler(debts.ILossHandler):
+class IFailureHandler(Interface):
     """Is told of everything that goes wrong behind the application's back.
 
     Register one with ``config.registry.registerUtility(handler, IFailureHandler)``.
@@ -168,3 +218,7 @@ class IFailureHandler(debts.ILossHandler):
 
     def subscriber_failed(error: BaseException, event: Any) -> None:
         """A subscriber of an event after commit raised."""
+
+    def index_lost(debt: Debt) -> None:
+        """Documents have vanished from an index behind our back, and a debt was made:
+        ``nefertari-es catch-up`` brings them back."""

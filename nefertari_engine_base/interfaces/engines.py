@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
-
-from nefertari_engine_base import debts, inspection
 
 if TYPE_CHECKING:
     from nefertari_engine_base.interfaces.capture import IDependencyGraph, IPublisher
@@ -18,7 +16,13 @@ if TYPE_CHECKING:
         RelationSchema,
         SecondaryOptions,
     )
-    from nefertari_engine_base.values import Page, Query, Write, WriteResult
+    from nefertari_engine_base.values import (
+        IndexState,
+        Page,
+        Query,
+        Write,
+        WriteResult,
+    )
 
 
 class IPrimaryEngine(Interface):
@@ -105,7 +109,7 @@ class IPrimaryEngine(Interface):
         """Stop to report changes and give back every resource."""
 
 
-class ISecondaryEngine(inspection.IInspectableSecondary, debts.IComparableSecondary):
+class ISecondaryEngine(Interface):
     """Adapter to a store of documents that are derived from a primary."""
 
     name = Attribute("Short name; stored in outbox entries.")
@@ -164,6 +168,41 @@ class ISecondaryEngine(inspection.IInspectableSecondary, debts.IComparableSecond
 
     def close() -> None:
         """Close every connection."""
+
+    def stored(schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any]:
+        """:class:`StoredDocument` of each id, in order, ``None`` where there is none.
+
+        They are read in real time: no refresh is needed to see a write.
+
+        :raises SecondaryUnavailable: if the server did not answer.
+        :raises SecondaryError: if the model's index is missing.
+        """
+
+    def missing(timeout: float) -> Sequence[str]:
+        """Names of the attached models whose documents have no place yet; asks the
+        server, once.
+
+        :param timeout: seconds to wait for the answer.
+        :raises SecondaryUnavailable: if the server did not answer in time.
+        """
+
+    def ids_below(schema: ModelSchema, version: int) -> Iterator[Sequence[str]]:
+        """Ids of the documents whose version is below this one, or that have none, in
+        batches and in no particular order.
+
+        Every write that was answered before the first batch is asked for is seen.
+
+        :raises SecondaryUnavailable: if the answer would not be complete.
+        """
+
+    def index_states(schemas: Iterable[ModelSchema]) -> Mapping[str, IndexState]:
+        """The state of each model's index, by model.
+
+        It shows every write that was answered before. A model is left out if its index
+        cannot tell now.
+
+        :raises SecondaryUnavailable: if the server did not answer.
+        """
 
 
 class IEngines(Interface):

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
-from nefertari_engine_base.debts import Debt
 from nefertari_engine_base.events import (
     EVENT_OF_ACTION,
     ChangesCommitted,
@@ -30,7 +29,7 @@ from nefertari_engine_base.interfaces import (
 from nefertari_engine_base.settings import SyncMode
 from nefertari_engine_base.sync import failures, suspension, visibility
 from nefertari_engine_base.sync.delivery import deliver_inline
-from nefertari_engine_base.values import Change, OutboxEntry, Touch
+from nefertari_engine_base.values import Change, Debt, OutboxEntry, Touch
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
@@ -66,7 +65,7 @@ class Publisher:
             self._engines.registry.notify(event)
 
     def documents_of(self, models: Iterable[type]) -> frozenset[str]:
-        """See :meth:`IForgoing.documents_of`."""
+        """See :meth:`IPublisher.documents_of`."""
         engines = self._engines
         return frozenset(
             name
@@ -75,7 +74,7 @@ class Publisher:
         )
 
     def forgo(self, transaction: ITransactionLog, names: frozenset[str]) -> bool:
-        """See :meth:`IForgoing.forgo`."""
+        """See :meth:`IPublisher.forgo`."""
         off = suspension.current(self._engines.settings.suspended)
         if not all(map(off.covers, names)):
             return False

@@ -1,7 +1,7 @@
 """Settle debts: bring all documents of a model in line with its rows.
 
 What was changed while sync was suspended is in no outbox, and what an index has lost
-is known to nobody. A :class:`~nefertari_engine_base.debts.Debt` says of a model that
+is known to nobody. A :class:`~nefertari_engine_base.values.Debt` says of a model that
 this is so. It is settled by
 
 1. reading the numbers of the model's debts that are committed,
@@ -28,9 +28,9 @@ Why nothing is missed, while the application goes on writing and suspending:
   without entries asks for the fence after each batch, and repeats it.
 
 A delivery that dies has acknowledged nothing, and its entries are delivered again. The
-argument leaves one gap: a write that no entry names any more, since its process has died
-while it was under way, and that reaches the index only after step 4 of a later catch-up.
-It may be one of a catch-up, or on PostgreSQL one for an entry with a path.
+argument leaves one gap: a write that no entry names any more, since its process has
+died while it was under way, and that reaches the index only after step 4 of a later
+catch-up. It may be one of a catch-up, or on PostgreSQL one for an entry with a path.
 ``tests/model`` explores all this, the gap excepted.
 
 A catch-up that is broken off, or run twice at the same time, does no harm: debts are

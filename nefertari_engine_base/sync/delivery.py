@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nefertari_engine_base.events import DeliveryEnded
 from nefertari_engine_base.exceptions import InvalidDocumentId, SecondaryUnavailable
-from nefertari_engine_base.inspection import CHANGE, change_of
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.values import (
@@ -35,6 +34,7 @@ from nefertari_engine_base.values import (
     Snapshot,
     Write,
 )
+from nefertari_engine_base.values.inspection import CHANGE, change_of
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
@@ -71,7 +71,7 @@ class _Batch(dict[DocumentRef, list[OutboxEntry]]):
         entries.append(entry)
 
     def why(self, ref: DocumentRef) -> str:
-        """Why a document is written; see :mod:`nefertari_engine_base.inspection`."""
+        """Why a document is written; see :mod:`.values.inspection`."""
         path = self.paths.get(ref)
         return change_of(path) if path else CHANGE
 

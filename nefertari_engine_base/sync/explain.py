@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nefertari_engine_base.encoding import content_hash
-from nefertari_engine_base.inspection import RecordedEntry, StoredDocument
 from nefertari_engine_base.interfaces import IOutbox, ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.settings import SyncMode
-from nefertari_engine_base.values import DocumentRef, Filter, Operator, Query
+from nefertari_engine_base.values import (
+    DocumentRef,
+    Filter,
+    Operator,
+    Query,
+    RecordedEntry,
+    StoredDocument,
+)
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines

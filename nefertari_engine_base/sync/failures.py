@@ -8,9 +8,8 @@ from typing import Any
 from pyramid.registry import Registry
 from zope.interface import implementer
 
-from nefertari_engine_base.debts import Debt
 from nefertari_engine_base.interfaces import IFailureHandler
-from nefertari_engine_base.values import DocumentRef
+from nefertari_engine_base.values import Debt, DocumentRef
 
 log = logging.getLogger(__name__)
 

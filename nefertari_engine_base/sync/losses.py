@@ -20,7 +20,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nefertari_engine_base.debts import (
+from nefertari_engine_base.interfaces import IOutbox
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.sync import failures
+from nefertari_engine_base.values import DocumentRef
+from nefertari_engine_base.values.debts import (
     EMPTIED,
     GONE,
     OLDER,
@@ -28,10 +32,6 @@ from nefertari_engine_base.debts import (
     Debt,
     IndexState,
 )
-from nefertari_engine_base.interfaces import IOutbox
-from nefertari_engine_base.schema import ModelSchema
-from nefertari_engine_base.sync import failures
-from nefertari_engine_base.values import DocumentRef
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import SecondaryUnavailable
-from nefertari_engine_base.inspection import INDEX
 from nefertari_engine_base.interfaces import IOutbox
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import (
@@ -17,6 +16,7 @@ from nefertari_engine_base.values import (
     Snapshot,
     Write,
 )
+from nefertari_engine_base.values.inspection import INDEX
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines

@@ -13,9 +13,8 @@ from typing import Any
 
 from zope.interface import implementer
 
-from nefertari_engine_base.debts import Debt
 from nefertari_engine_base.interfaces import IOutbox, ITransactionLog
-from nefertari_engine_base.values import Change, OutboxEntry, Touch
+from nefertari_engine_base.values import Change, Debt, OutboxEntry, Touch
 
 
 @dataclass(slots=True)
@@ -61,7 +60,7 @@ class TransactionLog:
                 self._pending[touch] = None
 
     def owe(self, debts: Iterable[Debt]) -> None:
-        """Want these debts; see :meth:`IOwing.owe`."""
+        """Want these debts; see :meth:`ITransactionLog.owe`."""
         for debt in debts:
             if not any(debt in level.debts for level in self._levels):
                 self._owed[debt] = None

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from nefertari_engine_base.inspection import CHANGE, INDEX, RecordedEntry, change_of
 from nefertari_engine_base.settings import SyncMode
 from nefertari_engine_base.sync.explain import Explanation, IndexState, RowState
+from nefertari_engine_base.values.inspection import (
+    CHANGE,
+    INDEX,
+    RecordedEntry,
+    change_of,
+)
 
 _ROWS = {
     RowState.PRESENT: "The row is there.",
@@ -42,7 +47,7 @@ def row_sentence(explanation: Explanation) -> str:
 def reason_sentence(why: str | None) -> str:
     """Why a document was written, in words.
 
-    :param why: of :class:`~nefertari_engine_base.inspection.StoredDocument`.
+    :param why: of :class:`~nefertari_engine_base.values.inspection.StoredDocument`.
     """
     if why is None:
         return "why was not noted"

@@ -19,7 +19,6 @@ from uuid import uuid4
 import orjson
 from zope.interface import implementer
 
-from nefertari_engine_base.debts import IndexState
 from nefertari_engine_base.encoding import content_hash, convert
 from nefertari_engine_base.exceptions import (
     ConversionError,
@@ -27,7 +26,6 @@ from nefertari_engine_base.exceptions import (
     SecondaryUnavailable,
     UnknownModel,
 )
-from nefertari_engine_base.inspection import StoredDocument
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 from nefertari_engine_base.testing.memory_documents import (
@@ -46,10 +44,12 @@ from nefertari_engine_base.testing.memory_search import (
 from nefertari_engine_base.testing.memory_text import TextQuery, searched_fields
 from nefertari_engine_base.values import (
     Hit,
+    IndexState,
     Outcome,
     Page,
     Query,
     Sort,
+    StoredDocument,
     Write,
     WriteResult,
 )

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from nefertari_engine_base.debts import IndexState
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.testing.workbench import Workbench, drop, put
+from nefertari_engine_base.values import IndexState
 
 
 class ComparingSuite:

@@ -9,6 +9,7 @@ from nefertari_engine_base.values.changes import (
     OutboxEntry,
     Touch,
 )
+from nefertari_engine_base.values.debts import Debt, IndexState
 from nefertari_engine_base.values.deliveries import (
     DeadLetter,
     DeliveryReport,
@@ -17,6 +18,7 @@ from nefertari_engine_base.values.deliveries import (
     Write,
     WriteResult,
 )
+from nefertari_engine_base.values.inspection import RecordedEntry, StoredDocument
 from nefertari_engine_base.values.queries import (
     Filter,
     Hit,
@@ -36,6 +38,10 @@ from nefertari_engine_base.values.status import (
 )
 
 __all__ = [
+    "Debt",
+    "IndexState",
+    "RecordedEntry",
+    "StoredDocument",
     "Action",
     "DocumentRef",
     "Change",

@@ -13,7 +13,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from nefertari_engine_base.debts import IndexState
+from nefertari_engine_base.values import IndexState
 from nefertari_es.client import translated_errors
 
 _HEADERS = {"accept": "application/json"}

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from nefertari_engine_base import suspended
-from nefertari_engine_base.debts import Debt
-from nefertari_engine_base.values import Write
+from nefertari_engine_base.values import Debt, Write
 from tests.application import assert_index_equals_rows
 from tests.sync.models import INDEXED, Movie, Seat
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nefertari_engine_base.debts import IndexState
 from nefertari_engine_base.exceptions import EngineError
 from nefertari_engine_base.testing.workbench import Workbench, put
+from nefertari_engine_base.values import IndexState
 
 
 @pytest.fixture

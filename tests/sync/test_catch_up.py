@@ -8,11 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from nefertari_engine_base import suspended
-from nefertari_engine_base.debts import Debt
 from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.sync.catch_up import catch_up, indebted
 from nefertari_engine_base.sync.rebuild import index_all
-from nefertari_engine_base.values import DocumentRef, Outcome, Touch, Write
+from nefertari_engine_base.values import Debt, DocumentRef, Outcome, Touch, Write
 from tests.application import assert_index_equals_rows
 from tests.sync.models import INDEXED, Director, Movie, Seat
 

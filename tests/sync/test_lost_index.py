@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from nefertari_engine_base import suspended
-from nefertari_engine_base.debts import EMPTIED, GONE, OLDER, REPLACED
 from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IFailureHandler
 from nefertari_engine_base.sync.catch_up import catch_up, indebted
 from nefertari_engine_base.sync.failures import LoggingFailureHandler
 from nefertari_engine_base.sync.status import Presence
 from nefertari_engine_base.values import Touch
+from nefertari_engine_base.values.debts import EMPTIED, GONE, OLDER, REPLACED
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import INDEXED, Movie, Seat, declare
 from tests.sync.working import until, working

@@ -30,9 +30,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import ColumnElement
 
-from nefertari_engine_base.debts import Debt, IndexState
 from nefertari_engine_base.primary.sqla.tables import debt, index, outbox
-from nefertari_engine_base.values import DebtStatus
+from nefertari_engine_base.values import Debt, DebtStatus, IndexState
 
 #: Whether no catch-up has begun since the version ``version`` was drawn. What was
 #: loaded before that may be what the catch-up wants to see removed.
@@ -150,7 +149,7 @@ def _insert_into_index(connection: Connection) -> Any:
 
 
 class Indebted(ABC):
-    """The part of an outbox that :class:`~..debts.IIndebtedOutbox` describes."""
+    """The part of an outbox that :class:`~..interfaces.IOutbox` describes."""
 
     engine: Engine
 
@@ -160,21 +159,21 @@ class Indebted(ABC):
 
     @abstractmethod
     def fence(self, secondary: str, model: str) -> int:
-        """See :meth:`IIndebtedOutbox.fence`."""
+        """See :meth:`IOutbox.fence`."""
 
     def owe(self, debts: Iterable[Debt]) -> None:
-        """See :meth:`IIndebtedOutbox.owe`."""
+        """See :meth:`IOutbox.owe`."""
         with self.translated_errors(), self.engine.begin() as connection:
             insert_debts(connection, debts)
 
     def debts(self, model: str, secondaries: Iterable[str]) -> Sequence[int]:
-        """See :meth:`IIndebtedOutbox.debts`."""
+        """See :meth:`IOutbox.debts`."""
         values = {"model": model, "secondaries": list(secondaries)}
         with self.translated_errors(), self.engine.connect() as connection:
             return connection.execute(_DEBTS, values).scalars().all()
 
     def settle(self, numbers: Sequence[int]) -> None:
-        """See :meth:`IIndebtedOutbox.settle`."""
+        """See :meth:`IOutbox.settle`."""
         with self.translated_errors(), self.engine.begin() as connection:
             for chunk in _chunks(numbers):
                 connection.execute(_SETTLE, {"numbers": chunk})
@@ -182,19 +181,19 @@ class Indebted(ABC):
     def waiting_keys(
         self, secondary: str, model: str, keys: Collection[str]
     ) -> Collection[str]:
-        """See :meth:`IIndebtedOutbox.waiting_keys`."""
+        """See :meth:`IOutbox.waiting_keys`."""
         values = {"secondary": secondary, "model": model, "keys": list(keys)}
         with self.translated_errors(), self.engine.connect() as connection:
             return frozenset(connection.execute(_WAITING_KEYS, values).scalars())
 
     def is_fenced(self, version: int) -> bool:
-        """See :meth:`IIndebtedOutbox.is_fenced`."""
+        """See :meth:`IOutbox.is_fenced`."""
         with self.translated_errors(), self.engine.connect() as connection:
             found = connection.execute(_IS_FENCED, {"version": version})
             return bool(found.scalar_one())
 
     def index_states(self, secondary: str) -> Mapping[tuple[str, str], IndexState]:
-        """See :meth:`IIndebtedOutbox.index_states`."""
+        """See :meth:`IOutbox.index_states`."""
         statement = select(index).where(
             index.c.secondary == secondary, index.c.identity.is_not(None)
         )
@@ -214,7 +213,7 @@ class Indebted(ABC):
         state: IndexState,
         reason: str | None = None,
     ) -> bool:
-        """See :meth:`IIndebtedOutbox.remember_index`."""
+        """See :meth:`IOutbox.remember_index`."""
         named = {"secondary": secondary, "model": model, "place": state.place}
         with self.translated_errors(), self.engine.begin() as connection:
             remembered = _remember(connection, named, known, state)

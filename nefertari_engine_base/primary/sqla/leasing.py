@@ -132,7 +132,7 @@ class LeasingOutbox(SQLOutbox):
             connection.execute(_ADVANCE, {"above": above, "jump": VERSION_JUMP})
 
     def fence(self, secondary: str, model: str) -> int:
-        """See :meth:`IIndebtedOutbox.fence`."""
+        """See :meth:`IOutbox.fence`."""
         with self.translated_errors(), self.engine.begin() as connection:
             version: int = connection.execute(_DRAW).scalar_one()
             return raise_fence(connection, secondary, model, version)

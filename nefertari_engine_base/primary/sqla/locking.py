@@ -196,7 +196,7 @@ class LockingOutbox(SQLOutbox):
             _jump(connection, above)
 
     def fence(self, secondary: str, model: str) -> int:
-        """See :meth:`IIndebtedOutbox.fence`."""
+        """See :meth:`IOutbox.fence`."""
         with self.transaction() as connection:
             version: int = fetch(connection, _DRAW)[0][0]
             return raise_fence(connection, secondary, model, version)

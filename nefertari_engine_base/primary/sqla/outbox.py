@@ -21,7 +21,6 @@ from sqlalchemy.sql.dml import ReturningInsert
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import PrimaryError
-from nefertari_engine_base.inspection import RecordedEntry
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
 from nefertari_engine_base.primary.sqla.debts import UNFENCED, Indebted
@@ -32,6 +31,7 @@ from nefertari_engine_base.values import (
     DeadLetter,
     DocumentRef,
     OutboxEntry,
+    RecordedEntry,
     Snapshot,
     SyncStatus,
     Touch,
@@ -228,7 +228,7 @@ class SQLOutbox(Indebted):
     def recorded(
         self, model: str, keys: Mapping[str, Collection[str] | None]
     ) -> Sequence[RecordedEntry]:
-        """See :meth:`IInspectableOutbox.recorded`."""
+        """See :meth:`IOutbox.recorded`."""
         with self.translated_errors(), self.engine.connect() as connection:
             return status.recorded(connection, model, keys)
 

@@ -21,12 +21,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from nefertari_engine_base.inspection import RecordedEntry
 from nefertari_engine_base.primary.sqla import debts
 from nefertari_engine_base.primary.sqla.tables import epoch_now, outbox, worker
 from nefertari_engine_base.values import (
     ModelStatus,
     OutboxEntry,
+    RecordedEntry,
     SyncStatus,
     Touch,
     WorkerStatus,
@@ -99,7 +99,7 @@ def _worker_status(row: Any) -> WorkerStatus:
 def recorded(
     connection: Connection, model: str, keys: Mapping[str, Collection[str] | None]
 ) -> list[RecordedEntry]:
-    """See :meth:`IInspectableOutbox.recorded`."""
+    """See :meth:`IOutbox.recorded`."""
     columns = outbox.c
     meant = [
         and_(

@@ -1,4 +1,4 @@
-"""What engines can be asked about single documents, by people and by probes.
+"""What engines tell about single documents, to people and to probes.
 
 Nothing of the write path needs these answers: :mod:`nefertari_engine_base.sync.explain`
 and health checks do.
@@ -6,16 +6,12 @@ and health checks do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zope.interface import Interface
-
-if TYPE_CHECKING:
-    from nefertari_engine_base.schema import ModelSchema
-    from nefertari_engine_base.values import OutboxEntry
+from nefertari_engine_base.values.changes import OutboxEntry
 
 #: Why a document is written: an entry of the outbox names it.
 CHANGE = "change"
@@ -65,38 +61,3 @@ class RecordedEntry:
     due_at: datetime
     dead_at: datetime | None = None
     reason: str | None = None
-
-
-class IInspectableSecondary(Interface):
-    """What a secondary engine tells of itself and of one document."""
-
-    def stored(schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any]:
-        """:class:`StoredDocument` of each id, in order, ``None`` where there is none.
-
-        They are read in real time: no refresh is needed to see a write.
-
-        :raises SecondaryUnavailable: if the server did not answer.
-        :raises SecondaryError: if the model's index is missing.
-        """
-
-    def missing(timeout: float) -> Sequence[str]:
-        """Names of the attached models whose documents have no place yet; asks the
-        server, once.
-
-        :param timeout: seconds to wait for the answer.
-        :raises SecondaryUnavailable: if the server did not answer in time.
-        """
-
-
-class IInspectableOutbox(Interface):
-    """What an outbox tells of one document."""
-
-    def recorded(
-        model: str, keys: Mapping[str, Collection[str] | None]
-    ) -> Sequence[RecordedEntry]:
-        """Entries for documents of this model, dead ones included, in the order that
-        they were made. Reads the whole outbox.
-
-        :param keys: the keys of the touches that are meant, by their path, ``None``
-            for any; the empty path is that of the documents themselves.
-        """

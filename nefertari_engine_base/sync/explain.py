@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from nefertari_engine_base.interfaces import IOutbox, ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.settings import SyncMode
 from nefertari_engine_base.values import (
+    DebtStatus,
     DocumentRef,
     Filter,
     Operator,
@@ -63,7 +64,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexState:
+class IndexedRow:
     """What one secondary engine holds of a row, and what waits for it.
 
     :attr stored: its document there, or ``None``.
@@ -73,6 +74,7 @@ class IndexState:
         has one.
     :attr waiting: entries that will write it, those of embedded rows included.
     :attr dead: those that nobody tries any more.
+    :attr owed: what is to be caught up with for all documents of the model.
     """
 
     secondary: str
@@ -82,6 +84,7 @@ class IndexState:
     equal: bool
     waiting: tuple[RecordedEntry, ...]
     dead: tuple[RecordedEntry, ...]
+    owed: tuple[DebtStatus, ...] = ()
 
     @property
     def in_order(self) -> bool:
@@ -99,7 +102,7 @@ class Explanation:
     model: str
     row: Row
     sync: SyncMode
-    indices: tuple[IndexState, ...]
+    indices: tuple[IndexedRow, ...]
 
     @property
     def in_order(self) -> bool:
@@ -138,7 +141,7 @@ def _explain(
     secondary: ISecondaryEngine,
     schema: ModelSchema,
     spellings: Sequence[str],
-) -> tuple[Row, IndexState]:
+) -> tuple[Row, IndexedRow]:
     """The row and its documents in one engine, at one moment: what is read first is
     read again in the end, and must not have been written meanwhile."""
     outbox = engines.primary_of(schema.model).outbox_of(schema)
@@ -156,7 +159,10 @@ def _explain(
         stored = _stored(secondary, schema, ids)
         if stored == before:
             break
-    return row, _compare(secondary.name, row, stored, entries)
+    index = _compare(secondary.name, row, stored, entries)
+    debts = outbox.status().debts
+    owed = (d for d in debts if (d.secondary, d.model) == (secondary.name, schema.name))
+    return row, replace(index, owed=tuple(owed))
 
 
 def _stored(
@@ -204,16 +210,24 @@ def _recorded(
     documents: Sequence[Mapping[str, Any]],
 ) -> list[RecordedEntry]:
     keys: dict[str, Collection[str] | None] = {"": ids}
-    for relations, inner in schema.walk():
+    for relations, inner in schema.walk(followed=True):
         if relations:
-            names = [relation.name for relation in relations]
-            embedded = [one for doc in documents for one in _embedded(doc, names)]
-            keys[".".join(names)] = _ids(inner, embedded)
+            path = ".".join(relation.name for relation in relations)
+            keys[path] = None if path in keys else _keys(inner, path, documents)
     return [
         entry
         for entry in outbox.recorded(schema.name, keys)
         if entry.entry.touch.secondary == secondary
     ]
+
+
+def _keys(
+    schema: ModelSchema, path: str, documents: Sequence[Mapping[str, Any]]
+) -> Collection[str] | None:
+    """Ids of the rows that documents embed by a path; ``None`` for any."""
+    names = path.split(".")
+    embedded = [one for doc in documents for one in _embedded(doc, names)]
+    return _ids(schema, embedded)
 
 
 def _embedded(value: Any, path: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -244,7 +258,7 @@ def _compare(
     row: Row,
     stored: Mapping[str, StoredDocument],
     entries: Sequence[RecordedEntry],
-) -> IndexState:
+) -> IndexedRow:
     document = stored.get(row.id)
     strays = tuple(id_ for id_ in row.other_ids if id_ in stored)
     differing: tuple[str, ...] = ()
@@ -253,7 +267,7 @@ def _compare(
     else:
         differing = _differing(document.source, row.document)
         equal = document.hash == row.hash and not differing
-    return IndexState(
+    return IndexedRow(
         secondary,
         document,
         strays,

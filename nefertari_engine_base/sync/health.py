@@ -40,7 +40,9 @@ class HealthState(StrEnum):
 _ORDER = list(HealthState)
 
 #: Names of the checks, in the order of a report.
-CHECKS = ("primary", "secondary", "indices", "waiting", "workers", "dead_letters")
+CHECKS = (
+    "primary", "secondary", "indices", "waiting", "workers", "dead_letters", "debts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class HealthChecks:
     ) -> Iterator[Check]:
         status = self._wait("status", answer, deadline)
         if status is None:
-            for name in ("waiting", "workers", "dead_letters"):
+            for name in ("waiting", "workers", "dead_letters", "debts"):
                 yield self._check(name, "The outbox could not be asked.")
             return
         total, limit = status.total, self._oldest_limit
@@ -157,6 +159,9 @@ class HealthChecks:
         yield self._check("workers", says, alive, "workers")
         says = total.dead and "See nefertari-es dead-letters list."
         yield self._check("dead_letters", says, total.dead, "entries")
+        models = sorted({debt.model for debt in status.debts})
+        says = models and f"Documents of {', '.join(models)}: nefertari-es catch-up."
+        yield self._check("debts", says, len(models), "models")
 
     def _check(
         self,

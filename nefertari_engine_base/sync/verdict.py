@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from nefertari_engine_base.settings import SyncMode
-from nefertari_engine_base.sync.explain import Explanation, IndexState, RowState
+from nefertari_engine_base.sync.explain import Explanation, IndexedRow, RowState
 from nefertari_engine_base.values.inspection import (
     CHANGE,
     INDEX,
@@ -59,13 +59,13 @@ def reason_sentence(why: str | None) -> str:
     return f"for a change of a row that it embeds as {path}" if path != why else why
 
 
-def verdict(explanation: Explanation, index: IndexState) -> list[str]:
+def verdict(explanation: Explanation, index: IndexedRow) -> list[str]:
     """What is to be said of one index, in sentences: first whether it equals the
     primary, then what keeps it from that."""
     return [_state(explanation, index), *_remarks(index), *_causes(explanation, index)]
 
 
-def _state(explanation: Explanation, index: IndexState) -> str:
+def _state(explanation: Explanation, index: IndexedRow) -> str:
     state = explanation.row.state
     if index.stored is None:
         if state is RowState.PRESENT:
@@ -85,7 +85,7 @@ def _state(explanation: Explanation, index: IndexState) -> str:
     return "The document equals the row."
 
 
-def _remarks(index: IndexState) -> Iterator[str]:
+def _remarks(index: IndexedRow) -> Iterator[str]:
     stored = index.stored
     if stored is not None and stored.noted_version != stored.version:
         yield (
@@ -96,8 +96,8 @@ def _remarks(index: IndexState) -> Iterator[str]:
         yield f"A document is under {id_!r} too, which is not how the row spells it."
 
 
-def _causes(explanation: Explanation, index: IndexState) -> Iterator[str]:
-    model, id_ = explanation.model, explanation.row.id
+def _causes(explanation: Explanation, index: IndexedRow) -> Iterator[str]:
+    model = explanation.model
     for entry in index.dead:
         yield (
             f"{_subject(entry)} was refused {entry.entry.attempts} times and is a dead "
@@ -112,16 +112,21 @@ def _causes(explanation: Explanation, index: IndexState) -> Iterator[str]:
                 f"{entry.reason}. It is due at {_shown(entry.due_at)}."
             )
         yield f"{sentence} {_DELIVERERS[explanation.sync]}"
-    if not (index.equal or index.dead or index.waiting):
+    for debt in index.owed:
+        yield (
+            f"All documents of {model} are owed since {_shown(debt.since)}: "
+            f"{debt.reason}. To catch up: nefertari-es catch-up {model}"
+        )
+    if not (index.equal or index.dead or index.waiting or index.owed):
         yield (
             "Nothing waits for it: it was changed past the sessions, or before it had "
-            "documents. " + _remedy(explanation, id_)
+            "documents. " + _remedy(explanation)
         )
 
 
-def _remedy(explanation: Explanation, id_: str) -> str:
+def _remedy(explanation: Explanation) -> str:
     if explanation.row.state is RowState.MISSING:
-        return "Save and delete a row of this key, and the document goes with it."
+        return f"What has no row is removed by: nefertari-es index {explanation.model}"
     if explanation.row.state is RowState.UNREADABLE:
         return "Mend the row through a session."
     return (

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import orjson
 
-from nefertari_engine_base.sync.explain import Explanation, IndexState, explain
+from nefertari_engine_base.sync.explain import Explanation, IndexedRow, explain
 from nefertari_engine_base.sync.verdict import reason_sentence, row_sentence, verdict
 from nefertari_es.cli.application import application
 
@@ -60,7 +60,7 @@ def _lines(found: Explanation) -> Iterator[str]:
             yield f"    {sentence}"
 
 
-def _stored(index: IndexState) -> str:
+def _stored(index: IndexedRow) -> str:
     stored = index.stored
     if stored is None:
         return "There is no document; a deleted one leaves nothing to tell of it."

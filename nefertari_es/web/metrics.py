@@ -192,6 +192,7 @@ class StatusCollector(Collector):
         up.add_metric([], 1)
         yield up
         yield from self._of_models(status)
+        yield self._debts(status)
         workers = GaugeMetricFamily(
             "nefertari_sync_workers",
             "Workers seen within a day; a lost one has been silent for a minute.",
@@ -201,6 +202,19 @@ class StatusCollector(Collector):
         workers.add_metric(["alive"], len(status.workers) - lost)
         workers.add_metric(["lost"], lost)
         yield workers
+
+    def _debts(self, status: SyncStatus) -> Metric:
+        owed = dict.fromkeys(self._engines.schemas, 0)
+        for debt in status.debts:
+            owed[debt.model] = owed.get(debt.model, 0) + debt.count
+        family = GaugeMetricFamily(
+            "nefertari_sync_debts",
+            "Debts of a model, whose documents have to be caught up with.",
+            labels=["model"],
+        )
+        for model, count in sorted(owed.items()):
+            family.add_metric([model], count)
+        return family
 
     def _of_models(self, status: SyncStatus) -> Iterator[Metric]:
         # A series that comes and goes with its entries could not be alerted on.

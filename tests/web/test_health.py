@@ -11,6 +11,7 @@ from pyramid.authorization import Allow, Authenticated
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from chaos.door import Door
+from nefertari_engine_base import suspended
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.values import Touch
 from tests.conftest import empty_database
@@ -75,6 +76,7 @@ def test_an_application_in_order_is_ok_by_every_check(make):
         "waiting": {"status": "ok", "observedValue": 0.0, "observedUnit": "s"},
         "workers": {"status": "ok", "observedValue": 0, "observedUnit": "workers"},
         "dead_letters": {"status": "ok", "observedValue": 0, "observedUnit": "entries"},
+        "debts": {"status": "ok", "observedValue": 0, "observedUnit": "models"},
     }
     assert app.web.head(PATH).status_int == 200
 
@@ -104,6 +106,16 @@ def test_a_dead_letter_degrades(make):
     assert bad_checks(answer) == {"dead_letters": "degraded"}
     assert answer.json["checks"]["dead_letters"]["observedValue"] == 1
     assert "secret" not in answer.text
+
+
+def test_documents_that_are_owed_degrade(make):
+    app = make(nefertari__web__status_max_age="0")
+    with suspended(Movie):
+        app.save(Movie(id=1, title="Alien"))
+    answer = app.web.get(PATH)
+    assert bad_checks(answer) == {"debts": "degraded"}
+    says = answer.json["checks"]["debts"]["output"]
+    assert says == "Documents of Movie: nefertari-es catch-up."
 
 
 def test_the_mode_worker_wants_a_worker_that_is_alive(make):
@@ -174,6 +186,7 @@ def test_a_database_that_never_answers_is_down_in_time(
         "waiting": "degraded",
         "workers": "degraded",
         "dead_letters": "degraded",
+        "debts": "degraded",
     }
     app.close()
 

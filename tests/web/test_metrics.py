@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from nefertari_engine_base.events import DeliveryEnded
 from nefertari_engine_base.exceptions import SecondaryUnavailable
-from nefertari_engine_base.values import Touch, Write
+from nefertari_engine_base.values import Debt, Touch, Write
 from nefertari_es.web import metrics_of
 from tests.sync.models import Movie
 
@@ -69,8 +69,11 @@ def test_what_waits_is_a_gauge_for_every_model(make):
     with app.database.begin() as connection:
         silent = "UPDATE nefertari_worker SET seen_at = seen_at - 61 WHERE name = '{}'"
         connection.execute(sa.text(silent.format("machine:2")))
+    outbox.owe([Debt("elasticsearch", "Movie"), Debt("elasticsearch", "Movie")])
     found = scraped(app)
     assert found["nefertari_sync_up",] == 1
+    assert found["nefertari_sync_debts", "Movie"] == 2
+    assert found["nefertari_sync_debts", "Seat"] == 0
     assert found["nefertari_sync_entries_waiting", "Movie"] == 3
     assert found["nefertari_sync_entries_retried", "Movie"] == 1
     assert found["nefertari_sync_dead_letters", "Movie"] == 1

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.sync.catch_up import catch_up
 from nefertari_engine_base.values import TriggerProblem
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import INDEXED, Country, Director, Genre, Movie, Seat, declare
@@ -155,6 +156,20 @@ def test_a_copy_of_many_rows_writes_their_entries(app):
     finally:
         connection.close()
     assert len(app.entries()) == 2000 + 3
+    check(app)
+
+
+def test_a_truncated_table_is_owed_and_caught_up_with(app):
+    if app.database.dialect.name != "postgresql":
+        pytest.skip("SQLite has no TRUNCATE")
+    write(app, "TRUNCATE movies CASCADE")
+    assert app.entries() == []
+    (outbox,) = app.engines.outboxes()
+    models = {debt.model for debt in outbox.status().debts}
+    assert models == {"Movie", "Director"}
+    for model in (Movie, Director):
+        catch_up(app.engines, app.engines.schema_of(model))
+    assert app.documents(Movie) == {}
     check(app)
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import uuid
 from decimal import Decimal
+from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.primary.sqla.loading import to_dict
 from tests.application import Application, contents
-from tests.sqla import models
+from tests.sqla import computed_models, models
 from tests.sqla.models import (
     Animal,
     Cat,
@@ -30,6 +31,7 @@ from tests.sqla.models import (
     Seat,
     Ticket,
 )
+from tests.sync import test_computed_fields
 
 SEED = os.environ.get("NEFERTARI_TEST_SEED") or os.urandom(4).hex()
 #: Values of keys and of other columns.
@@ -58,10 +60,45 @@ INDEXED = (Movie, Director, Genre, Node, Seat, Ticket, Animal, Dog, Cat, Owner, 
            Newspaper)  # fmt: skip
 
 
+class Kit(NamedTuple):
+    """Models, what they are told of documents, and the tables to write."""
+
+    declare: Any
+    indexed: tuple[type, ...]
+    tables: list[sa.Table]
+
+
+KITS = {
+    "every relation": Kit(
+        declare, INDEXED, list(models.Base.metadata.tables.values())
+    ),
+    "computed fields": Kit(
+        test_computed_fields.declare,
+        test_computed_fields.MODELS,
+        [
+            table
+            for name, table in computed_models.Base.metadata.tables.items()
+            if name
+            in ("movies", "directors", "countries", "genres", "movie_genres",
+                "reviews", "nodes")
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=KITS)
+def kit(request):
+    return KITS[request.param]
+
+
 @pytest.fixture
-def app(database_url, elasticsearch_url, index_prefix):
+def app(kit, database_url, elasticsearch_url, index_prefix):
     app = Application(
-        database_url, elasticsearch_url, index_prefix, declare, nefertari__sync="worker"
+        database_url,
+        elasticsearch_url,
+        index_prefix,
+        kit.declare,
+        nefertari__sync="worker",
     ).setup()
     triggers(app).install()
     yield app
@@ -76,9 +113,9 @@ def triggers(app):
 class Chaos:
     """Random statements on every table, from values so few that they often meet."""
 
-    def __init__(self, seed):
+    def __init__(self, tables, seed):
         self.random = random.Random(seed)
-        self.tables = list(models.Base.metadata.tables.values())
+        self.tables = tables
 
     def value(self, column):
         if column.nullable and self.random.random() < 0.2:
@@ -94,6 +131,7 @@ class Chaos:
             sa.Text: lambda: self.random.choice(WORDS),
             sa.Double: lambda: float(self.random.randint(1, 10)),
             sa.Numeric: lambda: Decimal(self.random.randint(1, 999)) / 100,
+            sa.Boolean: lambda: self.random.random() < 0.5,
             sa.Date: lambda: dt.date(2000, 1, self.random.randint(1, 28)),
             sa.DateTime: lambda: dt.datetime(2000, 1, 1, tzinfo=dt.UTC),
             sa.Enum: lambda: self.random.choice(list(models.Mood)),
@@ -132,12 +170,12 @@ class Chaos:
 
 
 @pytest.mark.parametrize("keys", ["obeyed", "ignored"])
-def test_random_statements_on_every_table_leave_nothing_stale(app, keys):
+def test_random_statements_on_every_table_leave_nothing_stale(app, kit, keys):
     sqlite = app.database.dialect.name == "sqlite"
     if not sqlite and keys == "ignored":
         pytest.skip("PostgreSQL obeys foreign keys")
     print(f"NEFERTARI_TEST_SEED={SEED}")  # noqa: T201 - shown when the test fails
-    chaos, done = Chaos(SEED), 0
+    chaos, done = Chaos(kit.tables, SEED), 0
     for _ in range(8):
         for _ in range(60):
             try:
@@ -152,7 +190,7 @@ def test_random_statements_on_every_table_leave_nothing_stale(app, keys):
                 continue
         app.drain()
         assert app.entries() == []
-        for model in INDEXED:
+        for model in kit.indexed:
             assert documents(app, model) == rows(app, model), model.__name__
     assert done > 50
 

@@ -173,7 +173,7 @@ def _link_captures(
     dependency: Dependency, schema: ModelSchema, mapper: Mapper[Any]
 ) -> Iterator[Capture]:
     """The rows of the tables that link the rows of a class with others."""
-    for relation in schema.relations.values():
+    for relation in (*schema.relations.values(), *schema.followed.values()):
         if relation.through and relation.name in dependency.contents:
             relationship = mapper.relationships[relation.name]
             key = tuple(columns_to_owner(relationship))

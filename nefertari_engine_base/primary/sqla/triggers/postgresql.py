@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nefertari_engine_base.exceptions import PrimaryError
-from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, outbox
+from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, debt, outbox
 from nefertari_engine_base.primary.sqla.triggers import selects
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture
 from nefertari_engine_base.primary.sqla.triggers.names import name_of
@@ -54,19 +55,21 @@ def wanted(
 
     :raises PrimaryError: if the table or the outbox is not there.
     """
-    place, target = _place(connection, table), _qualified_outbox(connection)
+    place, schema = _place(connection, table), _place(connection, outbox)[1]
     path = connection.execute(_SEARCH_PATH).scalar_one()
+    made = _Maker(table, *place, schema, path, announces)
     for event, rows in _selects(captures, secondaries, connection.dialect).items():
         if rows:
-            yield _trigger(table, place, event, rows, target, path, announces)
+            yield made.of_rows(event, rows)
+    yield made.of_truncate(sorted({c.root for c in captures}), secondaries)
 
 
 def installed(connection: Connection) -> dict[tuple[str, str], Installed]:
     """Our triggers that are there, by table and name."""
-    if connection.execute(_PLACE, {"name": outbox.name}).first() is None:
+    found = connection.execute(_PLACE, {"name": outbox.name}).first()
+    if found is None:
         return {}
-    target = _qualified_outbox(connection)
-    rows = connection.execute(_INSTALLED, {"writes": f"%INSERT INTO {target} %"})
+    rows = connection.execute(_INSTALLED, {"writes": f"%INSERT INTO {found[1]}.nef%"})
     return {
         (table, name): Installed(
             table,
@@ -114,50 +117,76 @@ def _place(connection: Connection, table: sa.Table) -> tuple[str, str]:
     return row[0], row[1]
 
 
-def _qualified_outbox(connection: Connection) -> str:
-    _, schema = _place(connection, outbox)
-    return f"{schema}.{outbox.name}"
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the triggers of one table.
 
+    :attr qualified: the table's name, and ``schema`` that of its schema.
+    :attr own_schema: the schema of the outbox.
+    :attr path: where the functions look for operators of the columns' types.
+    """
 
-def _trigger(
-    table: sa.Table,
-    place: tuple[str, str],
-    event: str,
-    rows: Sequence[str],
-    target: str,
-    path: str,
-    announces: bool,
-) -> Trigger:
-    name, (qualified, schema) = f"nefertari_{event}", place
-    function = f'{schema}."{_function_name(name, table.name)}"'
-    notify = f"\n  IF FOUND THEN PERFORM {NOTIFICATION}; END IF;" if announces else ""
-    query = "\n  UNION\n  ".join(rows)
-    source = f"""
-BEGIN
-  INSERT INTO {target} (secondary, model, path, key)
-  {query};{notify}
-  RETURN NULL;
-END
-"""
-    empty = ", ".join(
-        f"{rows} AS (SELECT * FROM {qualified} WHERE false)" for rows in (_NEW, _OLD)
-    )
-    return Trigger(
-        table=qualified,
-        name=name,
-        source=source,
-        # What a function names is looked up when it runs, in somebody's transaction.
-        trial=f"WITH {empty} {query}",
-        create=(
-            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger "
-            f"LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}, pg_temp "
-            f"AS $nefertari${source}$nefertari$",
-            f"DROP TRIGGER IF EXISTS {name} ON {qualified}",
-            f"CREATE TRIGGER {name} AFTER {event.upper()} ON {qualified} "
-            f"REFERENCING {_REFERENCING[event]} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
-        ),
-    )
+    table: sa.Table
+    qualified: str
+    schema: str
+    own_schema: str
+    path: str
+    announces: bool
+
+    def of_rows(self, event: str, rows: Sequence[str]) -> Trigger:
+        """Rows that a statement touches become entries."""
+        query = "\n  UNION\n  ".join(rows)
+        insert = f"{self.own_schema}.{outbox.name} (secondary, model, path, key)"
+        notify = ""
+        if self.announces:
+            notify = f"  IF FOUND THEN PERFORM {NOTIFICATION}; END IF;\n"
+        empty = ", ".join(
+            f"{rows} AS (SELECT * FROM {self.qualified} WHERE false)"
+            for rows in (_NEW, _OLD)
+        )
+        return self._trigger(
+            event,
+            f"  INSERT INTO {insert}\n  {query};\n{notify}",
+            f"REFERENCING {_REFERENCING[event]} ",
+            # What a function names is looked up when it runs, by somebody else.
+            f"WITH {empty} {query}",
+        )
+
+    def of_truncate(self, models: Sequence[str], secondaries: Sequence[str]) -> Trigger:
+        """Nobody is told which rows TRUNCATE removes: it becomes a debt."""
+        values = ", ".join(
+            f"('{secondary}', '{model}', '{self._plain_name} was truncated')"
+            for secondary in secondaries
+            for model in models
+        )
+        insert = f"{self.own_schema}.{debt.name} (secondary, model, reason)"
+        return self._trigger(
+            "truncate", f"  INSERT INTO {insert}\n  VALUES {values};\n", "", "SELECT 1"
+        )
+
+    @property
+    def _plain_name(self) -> str:
+        return self.table.name.replace("'", "''")
+
+    def _trigger(self, event: str, body: str, referencing: str, trial: str) -> Trigger:
+        name = f"nefertari_{event}"
+        function = f'{self.schema}."{_function_name(name, self.table.name)}"'
+        source = f"\nBEGIN\n{body}  RETURN NULL;\nEND\n"
+        return Trigger(
+            table=self.qualified,
+            name=name,
+            source=source,
+            trial=trial,
+            create=(
+                f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger "
+                f"LANGUAGE plpgsql SECURITY DEFINER "
+                f"SET search_path = {self.path}, pg_temp "
+                f"AS $nefertari${source}$nefertari$",
+                f"DROP TRIGGER IF EXISTS {name} ON {self.qualified}",
+                f"CREATE TRIGGER {name} AFTER {event.upper()} ON {self.qualified} "
+                f"{referencing}FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+            ),
+        )
 
 
 def _function_name(name: str, table: str) -> str:

@@ -216,8 +216,8 @@ class ModelSchema:
     :attr condition: under which an instance has a document, in the primary's own
         terms; ``None``: under any.
     :attr condition_fields: what the condition looks at.
-    :attr depended: fields of the primary that computed fields read, in the document or
-        not.
+    :attr depended: fields of the primary that computed fields read, or that a relation
+        is ordered by which leads here, in the document or not.
     :attr followed: relations that computed fields read, with what they read there in
         turn. A name may be among the embedded relations, too.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.orm import (
     aliased,
 )
 from sqlalchemy.orm.exc import UnmappedColumnError
-from sqlalchemy.sql import operators
+from sqlalchemy.sql import operators, visitors
 
 _Pairs = list[tuple[Any, Any]]
 
@@ -62,6 +63,19 @@ def columns_to_owner(relationship: RelationshipProperty[Any]) -> list[Any]:
         for column, linked in relationship.synchronize_pairs
     }
     return [held[name] for name in _key_names(owner)]
+
+
+def order_fields(relationship: RelationshipProperty[Any]) -> frozenset[str]:
+    """Attributes of the related class that a relation is ordered by: who has another
+    place in a list of documents has changed it, whether the list shows them or not."""
+    target, names = relationship.mapper, set()
+    for clause in relationship.order_by or ():
+        for element in visitors.iterate(clause):
+            if isinstance(element, sa.Column) and element.table in target.tables:
+                # One that the class does not map, no session changes.
+                with suppress(UnmappedColumnError):
+                    names.add(target.get_property_by_column(element).key)
+    return frozenset(names)
 
 
 class _NoKeyError(Exception):

@@ -26,7 +26,7 @@ from nefertari_engine_base.exceptions import (
 )
 from nefertari_engine_base.primary.sqla.conditions import condition_of
 from nefertari_engine_base.primary.sqla.dependencies import Reads, reads_of
-from nefertari_engine_base.primary.sqla.links import Link, find_link
+from nefertari_engine_base.primary.sqla.links import Link, find_link, order_fields
 from nefertari_engine_base.primary.sqla.suggestions import nearest
 from nefertari_engine_base.primary.sqla.types import TypeDescription, describe_type
 from nefertari_engine_base.schema import (
@@ -300,10 +300,12 @@ class _Description:
         if link.problem and reindex is not Reindex.NEVER:
             raise MissingInverse(self.root, ".".join(path), link.problem)
         below = _Description(relationship.mapper, tree, self.options_of, self.root)
+        document = below.build(path, link.target_fields)
+        depended = document.depended | order_fields(relationship)
         relation = RelationSchema(
             name=name,
             many=bool(relationship.uselist),
-            document=below.build(path, link.target_fields),
+            document=replace(document, depended=depended),
             owner_fields=link.owner_fields,
             target_fields=link.target_fields,
             through=link.through,
@@ -329,10 +331,12 @@ class _Description:
                 dotted = ".".join(where)
                 raise MissingInverse(self.root, dotted, link.problem, "depends on")
             inner = _Description(relationship.mapper, tree, self.options_of, self.root)
+            document = inner._build_followed(where, below, stale)
+            depended = document.depended | order_fields(relationship)
             followed[name] = RelationSchema(
                 name=name,
                 many=bool(relationship.uselist),
-                document=inner._build_followed(where, below, stale),
+                document=replace(document, depended=depended),
                 owner_fields=link.owner_fields,
                 target_fields=link.target_fields,
                 through=link.through,

@@ -196,7 +196,7 @@ def _order(relationship: RelationshipProperty[Any]) -> list[Column[Any]]:
         element
         for clause in relationship.order_by or ()
         for element in visitors.iterate(clause)
-        if isinstance(element, Column) and element.table is relationship.secondary
+        if isinstance(element, Column) and element.table == relationship.secondary
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from elasticsearch import Elasticsearch, dsl
@@ -30,6 +31,9 @@ from nefertari_es.paths import IndexedModel
 from nefertari_es.reader import Reader
 from nefertari_es.settings import ElasticsearchSettings
 from nefertari_es.writer import BulkWriter, Encode
+
+#: Indices that are created at the same time.
+_INDICES_AT_ONCE = 4
 
 
 @implementer(ISecondaryEngine)
@@ -108,8 +112,14 @@ class ElasticsearchEngine:
 
         :raises ConfigurationError: if one is there that cannot take their documents.
         """
-        for model in self._models.values():
+
+        def ensure(model: IndexedModel) -> None:
             ensure_index(self.client, model.alias, model.document, self.settings)
+
+        # The server takes its time for each, and little more for some at once.
+        with ThreadPoolExecutor(_INDICES_AT_ONCE, "setup") as threads:
+            for _ in threads.map(ensure, self._models.values()):
+                pass
 
     def close(self) -> None:
         """Close every connection."""

@@ -91,9 +91,12 @@ def run(engines: Engines, waker: Waker) -> None:
             engines.watch.look()
 
         failures_in_a_row = 0
+        # At the start in any case, whoever has looked before in this process.
+        look: Callable[[], object] = engines.watch.check
         while not waker.stopped:
             try:
-                engines.watch.look()
+                look()
+                look = engines.watch.look
                 drain(engines, after_batch, waker)
                 failures_in_a_row = 0
                 _idle(engines, waker, presence)

@@ -7,6 +7,7 @@ which wait behind them.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -193,6 +194,9 @@ def _work(pipe: Pipe, setting: Setting, prefix: str, url: str) -> None:
         nefertari__sync="worker", elasticsearch__index_prefix=prefix,
     )  # fmt: skip
     (outbox,) = engines.outboxes()
+    # As the command does.
+    gc.collect()
+    gc.freeze()
     while (count := pipe.recv()) is not None:
         done = 0
         while done < count:

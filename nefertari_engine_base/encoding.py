@@ -257,8 +257,13 @@ def content_hash(source: bytes) -> str:
 
     :param source: the document's JSON, as the primary has loaded it.
     """
+    return hash_bytes(source).decode("ascii")
+
+
+def hash_bytes(source: bytes) -> bytes:
+    """:func:`content_hash` in ASCII."""
     digest = hashlib.blake2b(source, digest_size=12).digest()
-    return binascii.b2a_base64(digest, newline=False).decode("ascii")
+    return binascii.b2a_base64(digest, newline=False)
 
 
 def convert(field: str, encode: Callable[[Any], Any], value: Any) -> Any:

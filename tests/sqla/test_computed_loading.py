@@ -24,7 +24,7 @@ from nefertari_engine_base.primary.sqla.json_loading import (
 )
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
-from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments, load_apart
+from nefertari_engine_base.refusals import RefusedDocuments, load_apart
 from nefertari_engine_base.schema import Nested
 from nefertari_engine_base.values import DocumentRef
 from tests.sqla.computed_models import (

@@ -22,7 +22,7 @@ from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConversionError
-from nefertari_engine_base.primary.sqla.encoders import write_json
+from nefertari_engine_base.json_text import write_json
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.types import (
     TypeDescription,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from nefertari_engine_base.document_fields import document_fields_of
 from nefertari_engine_base.exceptions import ConfigurationError
-from nefertari_engine_base.primary.sqla.suggestions import nearest
+from nefertari_engine_base.suggestions import nearest
 
 #: Relations that are queries, and cannot be loaded before they are read.
 _QUERIES = frozenset({"dynamic", "write_only"})

@@ -7,14 +7,11 @@ encoded a hundred thousand times.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
-import orjson
 from sqlalchemy.exc import DataError
 
 from nefertari_engine_base.encoding import CODECS, Kind, convert
@@ -42,7 +39,7 @@ _WRITTEN_AS_IS = frozenset(
 
 def encoder_of(field: FieldSchema, type_: Any) -> Callable[[Any], Any] | None:
     """A function of a value of the column that is not ``None``; ``None`` if
-    :func:`write_json` writes the value as it is.
+    :func:`~nefertari_engine_base.json_text.write_json` writes the value as it is.
 
     :param type_: the column's SQLAlchemy type.
     """
@@ -60,49 +57,6 @@ def encoder_of(field: FieldSchema, type_: Any) -> Callable[[Any], Any] | None:
 def _in_utc(value: datetime) -> datetime:
     # SQLite knows no zones: what comes from there has none.
     return value if value.tzinfo is None else value.astimezone(UTC)
-
-
-def write_json(model: str, document: object) -> bytes:
-    """The document as JSON text, UTF-8, without spaces.
-
-    NaN and the infinities inside a JSON column, which JSON has not, become null.
-
-    :raises ConversionError: if it holds something that JSON cannot.
-    """
-    try:
-        return orjson.dumps(document)
-    except orjson.JSONEncodeError:
-        # Integers of more than 64 bits are JSON, but orjson does not write them.
-        return _write_slowly(model, document)
-
-
-def _write_slowly(model: str, document: object) -> bytes:
-    try:
-        text = json.dumps(
-            document,
-            default=_form,
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-        )
-        return text.encode()
-    except ConversionError:
-        raise
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConversionError(
-            f"A document of {model} cannot be written as JSON: {error}"
-        ) from error
-
-
-def _form(value: object) -> str:
-    if isinstance(value, ConversionError):
-        # Stands where a value should be, and does not concern other documents.
-        raise value
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from nefertari_engine_base.primary.sqla.json_levels import (
 from nefertari_engine_base.primary.sqla.json_slots import Slots
 from nefertari_engine_base.primary.sqla.json_templates import UNREADABLE
 from nefertari_engine_base.primary.sqla.keys import INTEGERS, parse_ids
-from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments
+from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.schema import ModelSchema
 
 _BIGINT = range(-(2**63), 2**63)

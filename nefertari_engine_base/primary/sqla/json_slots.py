@@ -15,8 +15,8 @@ import orjson
 from sqlalchemy.engine import Connection
 
 from nefertari_engine_base.exceptions import ConversionError
+from nefertari_engine_base.json_text import write_json
 from nefertari_engine_base.primary.sqla.computing import ComputedFields, Values
-from nefertari_engine_base.primary.sqla.encoders import write_json
 from nefertari_engine_base.primary.sqla.json_templates import UNREADABLE
 from nefertari_engine_base.schema import ModelSchema
 

@@ -19,12 +19,12 @@ from sqlalchemy.orm.collections import collection_adapter
 from nefertari_engine_base.document_fields import compute
 from nefertari_engine_base.encoding import Kind, convert
 from nefertari_engine_base.exceptions import ConversionError
+from nefertari_engine_base.json_text import write_json
 from nefertari_engine_base.primary.sqla.computing import ComputedFields
 from nefertari_engine_base.primary.sqla.encoders import (
     encoder_of,
     find_culprit,
     readable,
-    write_json,
 )
 from nefertari_engine_base.primary.sqla.keys import (
     INTEGERS,
@@ -37,8 +37,8 @@ from nefertari_engine_base.primary.sqla.keys import (
 )
 from nefertari_engine_base.primary.sqla.links import columns_to_owner, joins_from_owner
 from nefertari_engine_base.primary.sqla.ordering import byte_order
-from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments
 from nefertari_engine_base.primary.sqla.types import have_equal_values
+from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 
 _Document = dict[str, Any]
@@ -67,7 +67,7 @@ class Loader:
         key are equal (``1.1`` and ``1.10``), it may be another than was asked for.
 
         :raises InvalidDocumentId: for an id that cannot be one of the model.
-        :raises ~nefertari_engine_base.primary.sqla.refusals.RefusedDocuments: for
+        :raises ~nefertari_engine_base.refusals.RefusedDocuments: for
             documents that cannot be written; it carries the others.
         :raises ConversionError: for a row that cannot be read.
         """

@@ -40,8 +40,8 @@ from nefertari_engine_base.primary.sqla.outbox import (
     entry_of,
     own_engine,
 )
-from nefertari_engine_base.primary.sqla.refusals import RefusedDocuments
 from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, VERSION_JUMP
+from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
 
 # The statements of every delivery are texts that the driver executes: compiled from

@@ -25,8 +25,8 @@ from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
 from nefertari_engine_base.primary.sqla.debts import UNFENCED, Indebted
 from nefertari_engine_base.primary.sqla.loading import Loader
-from nefertari_engine_base.primary.sqla.refusals import load_apart
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
+from nefertari_engine_base.refusals import load_apart
 from nefertari_engine_base.values import (
     DeadLetter,
     DocumentRef,

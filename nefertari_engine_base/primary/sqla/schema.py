@@ -27,7 +27,6 @@ from nefertari_engine_base.exceptions import (
 from nefertari_engine_base.primary.sqla.conditions import condition_of
 from nefertari_engine_base.primary.sqla.dependencies import Reads, reads_of
 from nefertari_engine_base.primary.sqla.links import Link, find_link, order_fields
-from nefertari_engine_base.primary.sqla.suggestions import nearest
 from nefertari_engine_base.primary.sqla.types import TypeDescription, describe_type
 from nefertari_engine_base.schema import (
     FieldSchema,
@@ -37,6 +36,7 @@ from nefertari_engine_base.schema import (
     RelationSchema,
     SecondaryOptions,
 )
+from nefertari_engine_base.suggestions import nearest
 
 #: Finds what ``@secondary`` was told of a model; ``None`` if it has no documents.
 OptionsOf = Callable[[type], SecondaryOptions | None]

@@ -173,16 +173,18 @@ class RelationSchema:
     """A relation whose rows are embedded in the documents of its owner, or read by its
     computed fields.
 
-    Exactly one of ``owner_fields``, ``target_fields`` and ``through`` says where
-    the link is stored.
+    Exactly one of ``owner_fields``, ``target_fields``, ``through`` and ``inline`` says
+    where the link is stored.
 
     :attr many: the owner has a list of them.
     :attr document: schema of the embedded rows, with what they embed in turn.
     :attr owner_fields: fields of the owner that hold the target's key, in the
-        order of the target's primary key (many-to-one).
+        order of the target's primary key (many-to-one); or, with ``many``, the one
+        field that holds a list of keys.
     :attr target_fields: fields of the target that hold the owner's key, in the
         order of the owner's primary key (one-to-many).
     :attr through: the link is stored in a table of its own (many-to-many).
+    :attr inline: what is embedded is a part of the owner, and has no key of its own.
     """
 
     name: str
@@ -191,6 +193,7 @@ class RelationSchema:
     owner_fields: tuple[str, ...] = ()
     target_fields: tuple[str, ...] = ()
     through: bool = False
+    inline: bool = False
     reindex: Reindex = Reindex.ALWAYS
     declared: Any = None
 

@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BASE = ROOT / "nefertari_engine_base"
-DRIVERS = {"elasticsearch", "elastic_transport", "mongoengine", "pymongo", "sqlalchemy"}
+DRIVERS = {
+    *("elasticsearch", "elastic_transport"),
+    *("bson", "mongoengine", "pymongo", "sqlalchemy"),
+}
 
 #: Folder or file -> prefixes of modules that it must not import.
 FORBIDDEN = {
@@ -22,7 +25,12 @@ FORBIDDEN = {
     "nefertari_engine_base/sync": {"nefertari_engine_base.primary", *DRIVERS},
     "nefertari_engine_base/query": {"nefertari_engine_base.primary", *DRIVERS},
     "nefertari_engine_base/testing": {"nefertari_engine_base.primary", *DRIVERS},
-    "nefertari_engine_base/primary/sqla": {"mongoengine", "pymongo"},
+    "nefertari_engine_base/primary/sqla": {
+        *("nefertari_engine_base.primary.mongo", "mongoengine", "pymongo", "bson"),
+    },
+    "nefertari_engine_base/primary/mongo": {
+        *("nefertari_engine_base.primary.sqla", "sqlalchemy"),
+    },
     "nefertari_engine_base/interfaces": {"pyramid", *DRIVERS},
     "nefertari_es": {"nefertari_engine_base.primary", "mongoengine", "sqlalchemy"},
     "nefertari_es/writer.py": {"nefertari_es.engine", "nefertari_es.cli"},

@@ -1,0 +1,329 @@
+"""From a class of MongoEngine to the description of its documents.
+
+Fields are those that the class declares, inherited ones included, under the names of
+its attributes. Embedded documents are always a part of the document, as relations that
+are stored inline; referenced documents are embedded only where
+``@secondary(nested=...)`` names them, and otherwise are their keys.
+
+What a dynamic document holds beyond its declared fields, and what a subclass adds to
+the class that is described, is no part of the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import mongoengine as me
+
+from nefertari_engine_base.document_fields import document_fields_of
+from nefertari_engine_base.encoding import Kind
+from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
+from nefertari_engine_base.primary.mongo.conditions import condition_of
+from nefertari_engine_base.primary.mongo.options import Level
+from nefertari_engine_base.primary.mongo.types import (
+    REFERENCES,
+    TypeDescription,
+    Unmappable,
+    describe_field,
+    key_field_of,
+    target_of,
+)
+from nefertari_engine_base.schema import (
+    FieldSchema,
+    ModelSchema,
+    Nested,
+    Reindex,
+    RelationSchema,
+    SecondaryOptions,
+)
+from nefertari_engine_base.suggestions import nearest
+
+#: Finds what ``@secondary`` was told of a model; ``None`` if it has no documents.
+OptionsOf = Callable[[type], SecondaryOptions | None]
+
+
+def is_document(model: object) -> bool:
+    """Whether this is a class whose instances are documents of a collection."""
+    return isinstance(model, type) and issubclass(model, me.Document)
+
+
+def describe(
+    model: Any, options: SecondaryOptions, options_of: OptionsOf
+) -> ModelSchema:
+    """The schema of a model, embedded documents included.
+
+    ``options.exclude`` and ``options.fields`` may name fields of embedded documents by
+    dotted paths.
+
+    :raises ConfigurationError: if the options do not fit the model.
+    :raises UnmappableField: for a field that has no meaning in an index.
+    """
+    if not is_document(model) or key_field_of(model) is None:
+        raise ConfigurationError(
+            f"{model.__module__}.{model.__qualname__} is no document class of "
+            f"MongoEngine with a collection of its own: decorate a subclass of "
+            f"mongoengine.Document that is not abstract."
+        )
+    builder = _Builder(model, Level.of(options), options_of, model.__name__)
+    condition, looked_at = condition_of(model, options)
+    return replace(
+        builder.build(()),
+        options=options,
+        condition=condition,
+        condition_fields=looked_at,
+    )
+
+
+def inline_class(field: Any) -> tuple[Any, bool] | None:
+    """The class of the embedded documents of a field, and whether there are many;
+    ``None`` if the field holds something else."""
+    if isinstance(field, me.EmbeddedDocumentField):
+        return field.document_type, False
+    if isinstance(field, me.ListField) and isinstance(
+        field.field, me.EmbeddedDocumentField
+    ):
+        return field.field.document_type, True
+    return None
+
+
+def reference_of(field: Any) -> tuple[Any, bool] | None:
+    """The reference that a field is, or is a list of, and whether it is a list;
+    ``None`` if the field holds something else."""
+    if isinstance(field, REFERENCES):
+        return field, False
+    if isinstance(field, me.ListField) and isinstance(field.field, REFERENCES):
+        return field.field, True
+    return None
+
+
+class _Builder:
+    """One level of a description in the making.
+
+    :param within: classes of embedded documents that this level is inside of.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        level: Level,
+        options_of: OptionsOf,
+        root: str,
+        within: tuple[type, ...] = (),
+    ) -> None:
+        self.model = model
+        self.level = level
+        self.options_of = options_of
+        self.root = root
+        self.within = within
+        self.name = model.__name__
+        # What tells the class of a document is MongoEngine's own.
+        self.names = [name for name in model._fields_ordered if name != "_cls"]
+        self.is_inline = not is_document(model)
+        key = None if self.is_inline else key_field_of(model)
+        self.primary_key: tuple[str, ...] = () if key is None else (key.name,)
+
+    def build(self, path: tuple[str, ...]) -> ModelSchema:
+        """The schema of this level."""
+        self._refuse_computed()
+        declared = self._declared(path)
+        relations: dict[str, RelationSchema] = {}
+        shown, needed = [], list(self.primary_key)
+        for name in self._chosen(path):
+            relation = self._relation((*path, name), declared.get(name))
+            if relation is None:
+                shown.append(name)
+                continue
+            relations[name] = relation
+            needed += relation.owner_fields
+        self._check_children(path, relations)
+        return ModelSchema(
+            name=self.name,
+            model=self.model,
+            fields={
+                name: self._field(path, name, declared.get(name)) for name in shown
+            },
+            primary_key=self.primary_key,
+            relations=relations,
+            hidden={
+                name: self._field(path, name, None)
+                for name in needed
+                if name not in shown
+            },
+            bases=_bases(self.model),
+            internals=_internals(self.model),
+        )
+
+    def _refuse_computed(self) -> None:
+        for name in document_fields_of(self.model):
+            raise ConfigurationError(
+                f"{self.name}.{name} is a document_field, which documents of MongoDB "
+                f"cannot have yet. Store the value in a field of the class."
+            )
+
+    # --- which fields ------------------------------------------------------
+
+    def _chosen(self, path: tuple[str, ...]) -> list[str]:
+        """Names of the level's fields and relations, in the order of the class."""
+        where = "exclude" if not path else f"exclude of {'.'.join(path)}"
+        self._check(where, self.level.exclude, self.names)
+        only = self.level.nested.fields if self.level.nested else None
+        if only is not None:
+            self._check(f"Nested(fields) of {'.'.join(path)}", only, self.names)
+            named = {*only, *self.level.children}
+            return [name for name in self.names if name in named]
+        excluded = set(self.level.exclude)
+        if not path:
+            self._check_key(excluded)
+        elif not self.is_inline:
+            own = self.options_of(self.model)
+            excluded |= set(own.exclude if own else ())
+        return [name for name in self.names if name not in excluded]
+
+    def _declared(self, path: tuple[str, ...]) -> Mapping[str, Any]:
+        """The secondary's own fields, by name: of this document, or, for a referenced
+        one, of the documents that its model has itself."""
+        where = "fields" if not path else f"fields of {'.'.join(path)}"
+        self._check(where, self.level.fields, self.names)
+        own = self.options_of(self.model) if path and not self.is_inline else None
+        return {**(own.fields if own else {}), **self.level.fields}
+
+    def _check_key(self, excluded: set[str]) -> None:
+        for name in self.primary_key:
+            if name in excluded:
+                raise ConfigurationError(
+                    f"{self.name}: exclude names {name}, which is the primary key. A "
+                    f"document cannot do without: it is its id."
+                )
+
+    def _check(self, option: str, names: Iterable[str], known: Iterable[str]) -> None:
+        known = list(known)
+        for name in names:
+            if name not in known:
+                raise ConfigurationError(
+                    f"{self.name}: {option} names {name!r}, which is no field of "
+                    f"{self.name}. {nearest(name, known)}"
+                )
+
+    def _check_children(
+        self, path: tuple[str, ...], relations: Mapping[str, RelationSchema]
+    ) -> None:
+        for name in self.level.children:
+            if name in relations:
+                continue
+            dotted = ".".join((*path, name))
+            if name not in self.names:
+                why = f"{self.name} has no field {name!r}. {nearest(name, self.names)}"
+            elif name in self.level.exclude:
+                why = "which exclude leaves out."
+            else:
+                why = (
+                    "which leads to no document. References, lists of references and "
+                    "embedded documents do; a reference has to be named in nested."
+                )
+            raise ConfigurationError(f"{self.root}: options name {dotted!r}, {why}")
+
+    # --- one field ---------------------------------------------------------
+
+    def _field(self, path: tuple[str, ...], name: str, declared: Any) -> FieldSchema:
+        field = self.model._fields[name]
+        described = describe_field(field)
+        if isinstance(described, Unmappable):
+            if declared is None or isinstance(field, me.FileField):
+                dotted = ".".join((*path, name))
+                kind = type(field).__name__
+                raise UnmappableField(self.root, dotted, kind, described.reason)
+            # The application knows how to index what the database gives.
+            described = TypeDescription(kind=Kind.JSON)
+        key = name in self.primary_key
+        if key and (described.many or described.kind is Kind.JSON):
+            raise ConfigurationError(
+                f"{self.name}.{name} is a primary key of type {type(field).__name__}, "
+                f"which makes no id of a document. Use a field of one plain value."
+            )
+        return FieldSchema(
+            name=name,
+            primary_key=key,
+            nullable=not (key or field.required),
+            declared=declared,
+            **{item.name: getattr(described, item.name) for item in fields(described)},
+        )
+
+    # --- one relation ------------------------------------------------------
+
+    def _relation(self, path: tuple[str, ...], declared: Any) -> RelationSchema | None:
+        """The relation of this name; ``None`` if it is a plain field here."""
+        name = path[-1]
+        field = self.model._fields[name]
+        level = self.level.children.get(name, Level())
+        inline = inline_class(field)
+        if inline is not None:
+            return self._inline(path, level, *inline, declared=declared)
+        reference = reference_of(field)
+        if reference is None or level.nested is None:
+            return None
+        target = target_of(reference[0])
+        if target is None or key_field_of(target) is None:
+            return None  # as a field it is refused, with the reason
+        below = _Builder(target, level, self.options_of, self.root)
+        return RelationSchema(
+            name=name,
+            many=reference[1],
+            document=below.build(path),
+            owner_fields=(name,),
+            reindex=self._reindex(path, level.nested),
+            declared=declared,
+        )
+
+    def _inline(
+        self,
+        path: tuple[str, ...],
+        level: Level,
+        embedded: Any,
+        many: bool,
+        declared: Any,
+    ) -> RelationSchema | None:
+        within = (*self.within, self.model)
+        if embedded in within:
+            # Documents inside of documents of their own kind have no end that a
+            # mapping could have.
+            return None
+        below = _Builder(embedded, level, self.options_of, self.root, within)
+        return RelationSchema(
+            name=path[-1],
+            many=many,
+            document=below.build(path),
+            inline=True,
+            declared=declared,
+        )
+
+    def _reindex(self, path: tuple[str, ...], nested: Nested) -> Reindex:
+        try:
+            return Reindex(nested.reindex)
+        except ValueError:
+            choices = ", ".join(choice.value for choice in Reindex)
+            raise ConfigurationError(
+                f"{self.root}: reindex={nested.reindex!r} of {'.'.join(path)!r} is "
+                f"none of {choices}."
+            ) from None
+
+
+def _bases(model: Any) -> tuple[str, ...]:
+    return tuple(
+        base.__name__
+        for base in model.__mro__[1:]
+        if is_document(base) and key_field_of(base) is not None
+    )
+
+
+def _internals(model: Any) -> frozenset[str]:
+    """Class attributes that MongoEngine has put there, or that configure it."""
+    names = {"meta", "my_metaclass", "DoesNotExist", "MultipleObjectsReturned"}
+    names.update(model._fields)
+    for owner in model.__mro__:
+        of_driver = owner.__module__.startswith("mongoengine.")
+        for name, value in vars(owner).items():
+            if of_driver or type(value).__module__.startswith("mongoengine."):
+                names.add(name)
+    return frozenset(names)

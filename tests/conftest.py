@@ -48,6 +48,12 @@ def postgresql_url(server_of) -> str:
     return server_of("postgresql").url
 
 
+@pytest.fixture(scope="session")
+def mongodb_url(server_of) -> str:
+    """URL of a server that speaks MongoDB's protocol."""
+    return server_of("mongodb").url
+
+
 @pytest.fixture(params=["elasticsearch", "opensearch"])
 def search_url(request, server_of) -> str:
     """URL of each search server in turn."""

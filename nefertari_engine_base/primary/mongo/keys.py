@@ -1,0 +1,124 @@
+"""Keys, names and collections of documents as MongoDB has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import mongoengine as me
+from pymongo import ReadPreference
+from pymongo.collection import Collection
+from pymongo.read_concern import ReadConcern
+
+from nefertari_engine_base import encoding
+from nefertari_engine_base.exceptions import InvalidDocumentId
+from nefertari_engine_base.primary.mongo.encoders import reader_of
+from nefertari_engine_base.primary.mongo.types import key_field_of
+from nefertari_engine_base.schema import ModelSchema
+
+RawCollection = Collection[dict[str, Any]]
+
+#: Keys of one query: far from the 16 MB that a query may have.
+#: https://www.mongodb.com/docs/manual/reference/limits/
+MOST_KEYS = 5_000
+
+
+def collection_of(model: Any) -> RawCollection:
+    """The collection of a class, to be read for delivery: on the primary, and what a
+    majority has.
+
+    The version was drawn with a majority's acknowledgement, so that a majority has
+    every write which came before it: what is read after the draw holds them all.
+    https://www.mongodb.com/docs/manual/reference/read-concern-majority/
+    """
+    collection: RawCollection = model._get_collection()
+    return collection.with_options(
+        read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
+    )
+
+
+def of_class(model: Any) -> dict[str, Any]:
+    """The query for documents of a class and its subclasses, which may share their
+    collection with others."""
+    if not model._meta.get("allow_inheritance"):
+        return {}
+    return {"_cls": {"$in": list(model._subclasses)}}
+
+
+def with_document(schema: ModelSchema) -> dict[str, Any]:
+    """The query for documents of a model that have one in the index."""
+    mine = of_class(schema.model)
+    if schema.condition is None:
+        return mine
+    return {"$and": [mine, dict(schema.condition)]} if mine else dict(schema.condition)
+
+
+def stored_name(model: Any, name: str) -> str:
+    """The name of a field in MongoDB."""
+    stored: str = model._fields[name].db_field
+    return stored
+
+
+def key_of(schema: ModelSchema, document_id: str) -> Any:
+    """The ``_id`` of a document. :raises InvalidDocumentId: if it can be none."""
+    (value,) = schema.parse_id(document_id)
+    field = key_field_of(schema.model)
+    try:
+        return field.to_mongo(value)
+    except (me.ValidationError, ValueError, TypeError) as error:
+        expected = encoding.DESCRIPTIONS[schema.key_fields[0].kind]
+        if isinstance(field, me.ObjectIdField):
+            expected = "24 hexadecimal digits"
+        raise InvalidDocumentId(schema.name, document_id, expected) from error
+
+
+class Ids:
+    """Document ids of one model from ``_id``."""
+
+    def __init__(self, schema: ModelSchema) -> None:
+        self._schema = schema
+        self._read = reader_of(schema.key_fields[0], key_field_of(schema.model))
+
+    def of(self, key: Any) -> str:
+        """The document id of an ``_id``."""
+        return self._schema.document_id((self._read(key),))
+
+
+def hops(schema: ModelSchema, path: str) -> list[tuple[ModelSchema, str]]:
+    """The references of a dotted path, from the root to its end: the documents that
+    hold each, and its name in them.
+
+    What is stored inline is a part of the name.
+
+    :raises KeyError: if there is no such path.
+    """
+    found = []
+    owner, level = schema, schema
+    names: list[str] = []
+    for relation in schema.follow(path):
+        names.append(stored_name(level.model, relation.name))
+        if not relation.inline:
+            model: Any = level.model
+            field = model._fields[relation.name]
+            if getattr(getattr(field, "field", None) or field, "dbref", False):
+                names.append("$id")
+            found.append((owner, ".".join(names)))
+            owner, names = relation.document, []
+        level = relation.document
+    return found
+
+
+def chunks(keys: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    """Keys, so many at a time as one query asks for."""
+    listed = list(keys)
+    for start in range(0, len(listed), MOST_KEYS):
+        yield listed[start : start + MOST_KEYS]
+
+
+def find_by_keys(
+    model: Any, query: Mapping[str, Any], keys: Iterable[Any]
+) -> Iterator[dict[str, Any]]:
+    """Raw documents of a class that have these keys and match the query."""
+    collection = collection_of(model)
+    for chunk in chunks(keys):
+        yield from collection.find({"$and": [{"_id": {"$in": chunk}}, dict(query)]})

@@ -1,0 +1,261 @@
+"""The documents of a collection, as JSON, without making instances.
+
+Documents of MongoDB arrive as dictionaries. Those that are embedded by reference are
+found by the keys of all that refer to them at once, one query for each relation and
+level. A document has the same bytes whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pymongo
+from bson import DBRef
+
+from nefertari_engine_base.exceptions import ConversionError
+from nefertari_engine_base.json_text import write_json
+from nefertari_engine_base.primary.mongo.encoders import encoder_of
+from nefertari_engine_base.primary.mongo.keys import (
+    Ids,
+    chunks,
+    collection_of,
+    find_by_keys,
+    hops,
+    key_of,
+    of_class,
+    stored_name,
+    with_document,
+)
+from nefertari_engine_base.refusals import RefusedDocuments
+from nefertari_engine_base.schema import ModelSchema, RelationSchema
+
+_Raw = Mapping[str, Any]
+_Document = dict[str, Any]
+
+
+class Loader:
+    """Loads the documents of one model; safe to share between threads.
+
+    :param schema: of the model, with what it embeds.
+    """
+
+    def __init__(self, schema: ModelSchema) -> None:
+        self.schema = schema
+        self._level = _Level(schema)
+        self._ids = Ids(schema)
+
+    def load(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """JSON of each document that exists, by document id.
+
+        :raises InvalidDocumentId: for an id that cannot be one of the model.
+        :raises ~nefertari_engine_base.refusals.RefusedDocuments: for documents that
+            cannot be written as JSON; it carries the others.
+        :raises ConversionError: for a value that cannot be read.
+        """
+        keys = [key_of(self.schema, id_) for id_ in ids]
+        query = with_document(self.schema)
+        raws = list(find_by_keys(self.schema.model, query, keys))
+        loaded: dict[str, bytes] = {}
+        refused: dict[str, str] = {}
+        for raw, document in zip(raws, self._level.documents(raws), strict=True):
+            id_ = self._ids.of(raw["_id"])
+            try:
+                loaded[id_] = write_json(self.schema.name, document)
+            except ConversionError as error:
+                refused[id_] = str(error)
+        if refused:
+            raise RefusedDocuments(refused, loaded)
+        return loaded
+
+    def list_ids(self, after: str | None, limit: int) -> list[str]:
+        """Ids of the model's documents in the order of the primary key.
+
+        :param after: go on behind this id; ``None`` starts at the beginning.
+        """
+        query = with_document(self.schema)
+        return self._page(query, after, limit)
+
+    def find_owners(
+        self, path: str, key: str, after: str | None, limit: int
+    ) -> list[str]:
+        """Ids of the documents that embed a document, in the order of the primary key.
+
+        :param path: dotted names of the relations that lead to the document.
+        :param key: id of the document among those of the path's last model.
+        :param after: go on behind this id; ``None`` starts at the beginning.
+        :raises LookupError: if there is no such path.
+        """
+        first, keys = self._first_hop(path, [key])
+        mine = of_class(self.schema.model)
+        # The least of each chunk hold the least of all.
+        found = {
+            id_: None
+            for chunk in chunks(keys)
+            for id_ in self._page(
+                {"$and": [{first: {"$in": chunk}}, mine]}, after, limit
+            )
+        }
+        if len(keys) <= len(next(chunks(keys), ())):
+            return list(found)
+        return sorted(found, key=lambda id_: key_of(self.schema, id_))[:limit]
+
+    def find_all_owners(self, path: str, keys: Sequence[str]) -> list[str]:
+        """Ids of the documents that embed any of these documents; in no order."""
+        first, found = self._first_hop(path, keys)
+        raws = _holding(self.schema, first, found)
+        return [self._ids.of(raw) for raw in raws]
+
+    def _first_hop(self, path: str, keys: Sequence[str]) -> tuple[str, list[Any]]:
+        """The field of this model that the path begins with, and the keys in it that
+        lead to any of these documents."""
+        *_, last = self.schema.follow(path)
+        found: list[Any] = [key_of(last.document, key) for key in keys]
+        (_, first), *others = hops(self.schema, path)
+        for owner, name in reversed(others):
+            found = _holding(owner, name, found)
+        return first, found
+
+    def _page(
+        self, query: Mapping[str, Any], after: str | None, limit: int
+    ) -> list[str]:
+        if after is not None:
+            behind = {"_id": {"$gt": key_of(self.schema, after)}}
+            query = {"$and": [behind, dict(query)]}
+        raws = (
+            collection_of(self.schema.model)
+            .find(query, {"_id": True})
+            .sort([("_id", pymongo.ASCENDING)])
+            .limit(limit)
+        )
+        return [self._ids.of(raw["_id"]) for raw in raws]
+
+
+def to_dict(schema: ModelSchema, instance: Any) -> _Document:
+    """The document of an instance as it is, what has not been saved included.
+
+    :raises ConversionError: for a value that no document can hold.
+    """
+    return _Level(schema).documents([instance.to_mongo()])[0]
+
+
+def _holding(owner: ModelSchema, name: str, keys: Iterable[Any]) -> list[Any]:
+    """Keys of the documents that hold any of these keys in a field."""
+    found: dict[Any, None] = {}
+    mine = of_class(owner.model)
+    for chunk in chunks(keys):
+        query = {"$and": [{name: {"$in": chunk}}, mine]}
+        for raw in collection_of(owner.model).find(query, {"_id": True}):
+            found[raw["_id"]] = None
+    return list(found)
+
+
+class _Level:
+    """Documents of one schema, from raw ones."""
+
+    def __init__(self, schema: ModelSchema) -> None:
+        model: Any = schema.model
+        self.name = schema.name
+        self.fields = [
+            (name, stored_name(model, name), encoder_of(schema.name, field, stored))
+            for name, field in schema.stored.items()
+            for stored in (model._fields[name],)
+        ]
+        self.relations = [
+            (_Inline if relation.inline else _Referenced)(
+                self.name, relation, stored_name(model, relation.name)
+            )
+            for relation in schema.relations.values()
+        ]
+
+    def documents(self, raws: Sequence[_Raw]) -> list[_Document]:
+        """The documents of raw ones, with what they embed."""
+        documents: list[_Document] = [
+            {name: encode(raw.get(stored)) for name, stored, encode in self.fields}
+            for raw in raws
+        ]
+        for relation in self.relations:
+            embedded = relation.embedded(raws)
+            for document, value in zip(documents, embedded, strict=True):
+                document[relation.name] = value
+        return documents
+
+
+class _Relation:
+    """What one relation embeds in the documents of a level."""
+
+    def __init__(self, owner: str, relation: RelationSchema, stored: str) -> None:
+        self.owner = owner
+        self.name = relation.name
+        self.stored = stored
+        self.many = relation.many
+        self.schema = relation.document
+        self.level = _Level(relation.document)
+
+    def embedded(self, raws: Sequence[_Raw]) -> list[Any]:
+        """What each of the raw documents embeds: a document, ``None``, or a list."""
+        raise NotImplementedError
+
+    def held(self, raw: _Raw) -> list[Any]:
+        """What the raw document holds for the relation."""
+        value = raw.get(self.stored)
+        if value is None:
+            return []
+        if not self.many:
+            return [value]
+        if not isinstance(value, list):
+            raise ConversionError(
+                f"{self.owner}.{self.name}: {value!r} cannot be written to a document: "
+                f"it is no list"
+            )
+        return [item for item in value if item is not None]
+
+    def arranged(self, embedded: Sequence[Sequence[Any]]) -> list[Any]:
+        """The embedded documents of each owner in the form of the relation."""
+        if self.many:
+            return [list(items) for items in embedded]
+        return [next(iter(items), None) for items in embedded]
+
+
+class _Inline(_Relation):
+    """Documents that are a part of their owner."""
+
+    def embedded(self, raws: Sequence[_Raw]) -> list[Any]:
+        """See :meth:`_Relation.embedded`."""
+        held = [self.held(raw) for raw in raws]
+        for item in (item for items in held for item in items):
+            if not isinstance(item, Mapping):
+                raise ConversionError(
+                    f"{self.owner}.{self.name}: {item!r} cannot be written to a "
+                    f"document: it is no embedded document"
+                )
+        documents = iter(self.level.documents([i for items in held for i in items]))
+        return self.arranged([[next(documents) for _ in items] for items in held])
+
+
+class _Referenced(_Relation):
+    """Documents of other collections; those that are gone are left out."""
+
+    def embedded(self, raws: Sequence[_Raw]) -> list[Any]:
+        """See :meth:`_Relation.embedded`."""
+        held = [
+            [item.id if isinstance(item, DBRef) else item for item in self.held(raw)]
+            for raw in raws
+        ]
+        keys = self._keys(held)
+        model = self.schema.model
+        found = list(find_by_keys(model, of_class(model), keys))
+        documents = dict(
+            zip((raw["_id"] for raw in found), self.level.documents(found), strict=True)
+        )
+        return self.arranged(
+            [[documents[key] for key in items if key in documents] for items in held]
+        )
+
+    def _keys(self, held: Sequence[Sequence[Any]]) -> Iterable[Any]:
+        try:
+            return dict.fromkeys(key for items in held for key in items)
+        except TypeError as error:
+            raise ConversionError(
+                f"{self.owner}.{self.name} holds what is no key: {error}"
+            ) from error

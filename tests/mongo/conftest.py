@@ -1,0 +1,24 @@
+"""An empty database for MongoEngine's default connection."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import mongoengine as me
+import pytest
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def mongodb(mongodb_url) -> Iterator[object]:
+    """An empty database, of PyMongo; the documents of MongoEngine are in it."""
+    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+    host = urlsplit(mongodb_url)._replace(path=f"/{name}").geturl()
+    client = me.connect(host=host, uuidRepresentation="standard")
+    yield client[name]
+    client.drop_database(name)
+    me.disconnect()

@@ -1,0 +1,140 @@
+"""The collections that delivery keeps in the primary's database, its clock and its
+numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from pymongo import ReadPreference, ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from nefertari_engine_base.exceptions import PrimaryError
+
+#: By how many versions those to come are moved ahead: the index forgets the versions of
+#: deletes in time, and does not tell them.
+VERSION_JUMP = 2**20
+
+#: Numbers of entries and debts that a process takes at once. They tell what they number
+#: apart; they do not order it.
+_NUMBERS_AT_ONCE = 100
+
+#: Seconds that the server's clock is believed without asking it again.
+_CLOCK_IS_FRESH = 60.0
+
+
+class Collections:
+    """What delivery keeps in one database.
+
+    Everything is acknowledged by a majority, so that no failover takes it back: neither
+    an entry, nor a version that was drawn.
+
+    :attr outbox: committed changes that are not yet known to be indexed.
+    :attr workers: each tells every few seconds that it is alive.
+    :attr debts: that documents of a model may differ from their index.
+    :attr indices: what is remembered of the index of each model, by its place; and,
+        without a place, the fence of the model.
+    """
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        safe = database.with_options(
+            write_concern=WriteConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("local"),
+        )
+        self.outbox = safe["nefertari_outbox"]
+        self.workers = safe["nefertari_worker"]
+        self.debts = safe["nefertari_debt"]
+        self.indices = safe["nefertari_index"]
+        self._counters = safe["nefertari_counter"]
+        self._database = safe
+        self._lock = Lock()
+        self._free = range(0)
+        self._clock_offset = 0.0
+        self._clock_asked: float | None = None
+
+    def setup(self) -> None:
+        """Create what is missing. Safe for processes that start at the same time."""
+        self.outbox.create_index([("due_at", 1), ("_id", 1)])
+        self.outbox.create_index("claimed_by", sparse=True)
+        self.outbox.create_index([("dead_at", 1), ("key", 1)])
+        for counter in ("version", "number"):
+            self._counters.update_one(
+                {"_id": counter}, {"$setOnInsert": {"value": 0}}, upsert=True
+            )
+
+    def draw_version(self) -> int:
+        """A version above all that were drawn before.
+
+        Once a majority has acknowledged it, a majority has every write that the
+        primary took before it.
+        """
+        return self._count("version", 1)
+
+    def advance_version(self, above: int) -> None:
+        """Make every later version greater than ``above`` and than every fence."""
+        fences = self.indices.find({"fence": {"$gt": above}}, {"fence": True})
+        highest = max((index["fence"] for index in fences), default=above)
+        version = {"_id": "version"}
+        # Neither step sets it back, whatever others do between the two.
+        self._counters.update_one(version, {"$max": {"value": highest}}, upsert=True)
+        self._count("version", VERSION_JUMP)
+
+    def numbers(self, count: int) -> list[int]:
+        """Numbers that were never given before."""
+        with self._lock:
+            if len(self._free) < count:
+                taken = max(count, _NUMBERS_AT_ONCE)
+                last = self._count("number", taken)
+                self._free = range(last - taken + 1, last + 1)
+            numbers, self._free = self._free[:count], self._free[count:]
+            return list(numbers)
+
+    def _count(self, counter: str, step: int) -> int:
+        found = self._counters.find_one_and_update(
+            {"_id": counter},
+            {"$inc": {"value": step}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if found is None:
+            raise PrimaryError(
+                f"{self._database.name} lacks what deliveries need: run setup_database."
+            )
+        return int(found["value"])
+
+    def now(self) -> float:
+        """The server's clock, as seconds since 1970 (UTC).
+
+        Clocks of applications and workers may differ; the primary has only one. It is
+        asked now and then, and this process counts between.
+        """
+        asked = self._clock_asked
+        if asked is None or time.monotonic() - asked > _CLOCK_IS_FRESH:
+            self._ask_clock()
+        return time.monotonic() + self._clock_offset
+
+    def _ask_clock(self) -> None:
+        before = time.monotonic()
+        # The newer name of this command is unknown to some servers of the protocol.
+        local: datetime = self._database.client.admin.command("isMaster")["localTime"]
+        after = time.monotonic()
+        if local.tzinfo is None:
+            local = local.replace(tzinfo=UTC)
+        self._clock_offset = local.timestamp() - (before + after) / 2
+        self._clock_asked = after
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Errors of the driver as one of the family. :raises PrimaryError:"""
+    try:
+        yield
+    except PyMongoError as error:
+        raise PrimaryError(f"MongoDB failed a delivery: {error}") from error

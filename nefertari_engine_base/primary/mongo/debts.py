@@ -1,0 +1,184 @@
+"""Debts in a database of MongoDB, and what is remembered of each index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from nefertari_engine_base.primary.mongo.collections import (
+    Collections,
+    translated_errors,
+)
+from nefertari_engine_base.values import Debt, DebtStatus, IndexState
+
+
+class Indebted:
+    """The part of an outbox that :class:`~..interfaces.IOutbox` describes."""
+
+    collections: Collections
+
+    def owe(self, debts: Iterable[Debt]) -> None:
+        """See :meth:`IOutbox.owe`."""
+        owed = list(debts)
+        if owed:
+            with translated_errors():
+                self._insert_debts(owed)
+
+    def _insert_debts(self, debts: Sequence[Debt]) -> list[int]:
+        numbers = self.collections.numbers(len(debts))
+        now = self.collections.now()
+        self.collections.debts.insert_many(
+            [
+                {
+                    "_id": number,
+                    "secondary": debt.secondary,
+                    "model": debt.model,
+                    "reason": debt.reason,
+                    "created_at": now,
+                }
+                for number, debt in zip(numbers, debts, strict=True)
+            ]
+        )
+        return numbers
+
+    def debts(self, model: str, secondaries: Iterable[str]) -> Sequence[int]:
+        """See :meth:`IOutbox.debts`."""
+        query = {"model": model, "secondary": {"$in": list(secondaries)}}
+        with translated_errors():
+            return sorted(debt["_id"] for debt in self.collections.debts.find(query))
+
+    def settle(self, numbers: Sequence[int]) -> None:
+        """See :meth:`IOutbox.settle`."""
+        with translated_errors():
+            self.collections.debts.delete_many({"_id": {"$in": list(numbers)}})
+
+    def waiting_keys(
+        self, secondary: str, model: str, keys: Collection[str]
+    ) -> Collection[str]:
+        """See :meth:`IOutbox.waiting_keys`."""
+        query = {"secondary": secondary, "model": model, "path": ""}
+        with translated_errors():
+            found = self.collections.outbox.find(
+                {**query, "key": {"$in": list(keys)}}, {"key": True}
+            )
+            return frozenset(entry["key"] for entry in found)
+
+    def fence(self, secondary: str, model: str) -> int:
+        """See :meth:`IOutbox.fence`."""
+        with translated_errors():
+            version = self.collections.draw_version()
+            index = self.collections.indices.find_one_and_update(
+                {"_id": _identify(secondary, model, "")},
+                # Of two that draw at the same time the later one may get here first.
+                {"$max": {"fence": version}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+            assert index is not None  # upserted
+            return int(index["fence"])
+
+    def is_fenced(self, version: int) -> bool:
+        """See :meth:`IOutbox.is_fenced`."""
+        with translated_errors():
+            fenced = self.collections.indices.find_one({"fence": {"$gt": version}})
+            return fenced is not None
+
+    def index_states(self, secondary: str) -> Mapping[tuple[str, str], IndexState]:
+        """See :meth:`IOutbox.index_states`."""
+        with translated_errors():
+            found = self.collections.indices.find(
+                {"_id.secondary": secondary, "identity": {"$ne": None}}
+            )
+            return {
+                (index["_id"]["model"], index["_id"]["place"]): IndexState(
+                    index["_id"]["place"],
+                    index["identity"],
+                    index["operations"],
+                    index["documents"],
+                )
+                for index in found
+            }
+
+    def remember_index(
+        self,
+        secondary: str,
+        model: str,
+        known: IndexState | None,
+        state: IndexState,
+        reason: str | None = None,
+    ) -> bool:
+        """See :meth:`IOutbox.remember_index`.
+
+        The debt is made first: a crash between the two leaves one that nobody needed,
+        and never an index whose loss is forgotten.
+        """
+        query = {"_id": _identify(secondary, model, state.place), **_as_known(known)}
+        with translated_errors():
+            debts = [] if reason is None else [Debt(secondary, model, reason)]
+            numbers = self._insert_debts(debts) if debts else []
+            remembered = self._remember(query, state, known is None)
+            if not remembered:
+                self.settle(numbers)
+            return remembered
+
+    def _remember(self, query: Any, state: IndexState, is_new: bool) -> bool:
+        values = {
+            "identity": state.identity,
+            "operations": state.operations,
+            "documents": state.documents,
+        }
+        try:
+            result = self.collections.indices.update_one(
+                query, {"$set": values}, upsert=is_new
+            )
+        except DuplicateKeyError:
+            return False  # another process has remembered one
+        return result.matched_count > 0 or result.upserted_id is not None
+
+    def debt_status(self) -> tuple[DebtStatus, ...]:
+        """What is owed, by model and reason."""
+        groups = self.collections.debts.aggregate(
+            [
+                {
+                    "$group": {
+                        "_id": {
+                            "model": "$model",
+                            "secondary": "$secondary",
+                            "reason": "$reason",
+                        },
+                        "since": {"$min": "$created_at"},
+                        "count": {"$sum": 1},
+                    }
+                }
+            ]
+        )
+        found = [
+            DebtStatus(
+                group["_id"]["secondary"],
+                group["_id"]["model"],
+                group["_id"]["reason"],
+                datetime.fromtimestamp(group["since"], UTC),
+                group["count"],
+            )
+            for group in groups
+        ]
+        return tuple(sorted(found, key=lambda one: (one.model, one.secondary)))
+
+
+def _identify(secondary: str, model: str, place: str) -> dict[str, str]:
+    # MongoDB compares such keys with the order of their parts.
+    return {"secondary": secondary, "model": model, "place": place}
+
+
+def _as_known(known: IndexState | None) -> dict[str, Any]:
+    if known is None:
+        return {"identity": None}
+    return {
+        "identity": known.identity,
+        "operations": known.operations,
+        "documents": known.documents,
+    }

@@ -1,0 +1,188 @@
+"""From filters to queries of MongoDB, with the meaning that they have in the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import mongoengine as me
+
+from nefertari_engine_base.encoding import Kind
+from nefertari_engine_base.exceptions import QueryError
+from nefertari_engine_base.primary.mongo.keys import of_class, stored_name
+from nefertari_engine_base.primary.mongo.types import (
+    REFERENCES,
+    key_field_of,
+    target_of,
+)
+from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
+from nefertari_engine_base.values import Filter, Operator
+
+#: A query of MongoDB.
+Conditions = dict[str, Any]
+
+_RANGES = {
+    Operator.GT: "$gt",
+    Operator.GTE: "$gte",
+    Operator.LT: "$lt",
+    Operator.LTE: "$lte",
+}
+
+#: Matches nothing: what a value stands for that can be stored nowhere.
+_NOTHING: Conditions = {"_id": {"$in": []}}
+
+
+def conditions(schema: ModelSchema, filters: Sequence[Filter]) -> Conditions:
+    """The query for documents that meet all of these filters.
+
+    Filters on one relation make one condition, so that one embedded document has to
+    meet all of them, as in a nested query of the index. ``ALL`` asks for an embedded
+    document for each value, and the absence of a value is asked of all of them.
+    Referenced documents are looked for first, by a query of their own.
+
+    :raises QueryError: if MongoDB cannot compare such a field.
+    """
+    model: Any = schema.model
+    parts: list[Conditions] = []
+    below: dict[str, list[Filter]] = {}
+    for condition in filters:
+        step, _, rest = condition.field.partition(".")
+        if not rest:
+            parts.append(_compare(schema.fields[step], model._fields[step], condition))
+        elif condition.operator is Operator.EXISTS and not condition.value:
+            present = replace(condition, field=rest, value=True)
+            parts.append({"$nor": [_reach(schema, step, [present])]})
+        elif condition.operator is Operator.ALL:
+            for value in condition.value:
+                each = Filter(rest, Operator.EQ, value)
+                parts.append(_reach(schema, step, [each]))
+        else:
+            below.setdefault(step, []).append(replace(condition, field=rest))
+    for step, inner in below.items():
+        parts.append(_reach(schema, step, inner))
+    return {"$and": parts} if parts else {}
+
+
+def _reach(schema: ModelSchema, step: str, filters: Sequence[Filter]) -> Conditions:
+    """That there is an embedded document that meets these filters."""
+    relation = schema.relations[step]
+    name = stored_name(schema.model, step)
+    inner = conditions(relation.document, filters)
+    if not relation.inline:
+        field = reference_name(schema.model, step)
+        return {field: {"$in": _keys_of(relation, inner)}}
+    if relation.many:
+        return {name: {"$elemMatch": inner}}
+    return _below(name, inner)
+
+
+def _below(name: str, query: Conditions) -> Conditions:
+    """A query of embedded documents as one of their owner."""
+    return {
+        (key if key.startswith("$") else f"{name}.{key}"): (
+            [_below(name, part) for part in value] if key.startswith("$") else value
+        )
+        for key, value in query.items()
+    }
+
+
+def _keys_of(relation: RelationSchema, query: Conditions) -> list[Any]:
+    model: Any = relation.document.model
+    found = model._get_collection().find(
+        {"$and": [of_class(model), query]}, {"_id": True}
+    )
+    return [raw["_id"] for raw in found]
+
+
+def reference_name(model: Any, name: str) -> str:
+    """The name under which MongoDB finds the key in a reference, or in a list of
+    them."""
+    field = model._fields[name]
+    item = field.field if isinstance(field, me.ListField) else field
+    stored = stored_name(model, name)
+    return f"{stored}.$id" if item.dbref else stored
+
+
+# --- one field -------------------------------------------------------------------
+
+
+def _compare(schema: FieldSchema, field: Any, condition: Filter) -> Conditions:
+    name = field.db_field
+    if condition.operator is Operator.EXISTS:
+        return _presence(schema, name, condition.value)
+    item = _item_of(schema, field)
+    if isinstance(item, REFERENCES) and item.dbref:
+        name += ".$id"
+    if condition.operator is Operator.EQ:
+        return _equal(schema, item, name, condition.value)
+    if condition.operator in _RANGES:
+        _check_order(schema, item)
+        value = _stored(item, condition.value)
+        return {name: {_RANGES[condition.operator]: value}}
+    each = [_equal(schema, item, name, value) for value in condition.value]
+    if condition.operator is Operator.IN:
+        return {"$or": each} if each else dict(_NOTHING)
+    return {"$and": each} if each else {}
+
+
+def _equal(schema: FieldSchema, item: Any, name: str, value: Any) -> Conditions:
+    if value is None:
+        return _presence(schema, name, False)
+    try:
+        return {name: {"$eq": _stored(item, value)}}
+    except me.ValidationError:
+        return dict(_NOTHING)
+
+
+def _presence(schema: FieldSchema, name: str, wanted: bool) -> Conditions:
+    """Whether there is a value to be found in the index: an empty list has none."""
+    if schema.many:
+        present: Conditions = {name: {"$elemMatch": {"$ne": None}}}
+    else:
+        absent: list[Any] = [None, []] if schema.kind is Kind.JSON else [None]
+        present = {name: {"$nin": absent}}
+    return present if wanted else {"$nor": [present]}
+
+
+def _item_of(schema: FieldSchema, field: Any) -> Any:
+    """The field whose values are compared: of a list, that of its items."""
+    if not schema.many:
+        return field
+    item = field.field
+    if isinstance(item, me.ListField):
+        raise QueryError(
+            f"{schema.name} is a list of lists, which MongoDB does not look into; ask "
+            f"the secondary engine."
+        )
+    return item
+
+
+def check_order(schema: FieldSchema, field: Any) -> None:
+    """Refuse fields that MongoDB orders otherwise than the index.
+
+    :raises QueryError:
+    """
+    _check_order(schema, _item_of(schema, field))
+
+
+def _check_order(schema: FieldSchema, item: Any) -> None:
+    spelled = isinstance(item, me.DecimalField) and item.force_string
+    numbered = schema.enum is not None and not all(
+        isinstance(member.value, str) for member in schema.enum
+    )
+    if spelled or numbered or schema.kind is Kind.UUID:
+        raise QueryError(
+            f"MongoDB does not order {schema.name} by the values that it stands for; "
+            f"ask the secondary engine."
+        )
+
+
+def _stored(item: Any, value: Any) -> Any:
+    """The form in which MongoDB holds a value.
+
+    :raises ValidationError: of MongoEngine, if it can hold no such value.
+    """
+    while isinstance(item, REFERENCES):
+        item = key_field_of(target_of(item))
+    return item.to_mongo(value)

@@ -1,0 +1,125 @@
+"""Reads that MongoDB answers, with the shape that the index gives them.
+
+Instances are made by MongoEngine; what their documents embed by reference is fetched
+with them, not one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nefertari_engine_base.exceptions import QueryError
+from nefertari_engine_base.primary.mongo.fetching import fetch
+from nefertari_engine_base.primary.mongo.filtering import check_order, conditions
+from nefertari_engine_base.primary.mongo.keys import (
+    Ids,
+    key_of,
+    of_class,
+    stored_name,
+    with_document,
+)
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.values import Page, Query, Sort
+
+
+def search(schema: ModelSchema, query: Query) -> Page[Any]:
+    """Instances that match, with what their documents embed.
+
+    :raises QueryError: for what only a secondary answers.
+    """
+    if query.limit == 0:
+        return Page(
+            [], count(schema, query), query.start, query.limit, fields=query.fields
+        )
+    model: Any = schema.model
+    keys = [
+        raw["_id"] for raw in model._get_collection().aggregate(_steps(schema, query))
+    ]
+    found = fetch(schema, of_class(model), keys)
+    items = [found[key] for key in keys if key in found]
+    total = query.start + len(keys)
+    is_last_page = query.limit is None or len(keys) < query.limit
+    if not is_last_page or (query.start and not keys):
+        total = count(schema, query)
+    return Page(items, total, query.start, query.limit, fields=query.fields)
+
+
+def count(schema: ModelSchema, query: Query) -> int:
+    """How many documents match, before ``limit`` and ``start``. :raises QueryError:"""
+    model: Any = schema.model
+    found: int = model._get_collection().count_documents(_matching(schema, query))
+    return found
+
+
+def explain(schema: ModelSchema, query: Query) -> Mapping[str, Any]:
+    """The pipeline that :func:`search` executes."""
+    model: Any = schema.model
+    name: str = model._get_collection_name()
+    return {"collection": name, "pipeline": _steps(schema, query)}
+
+
+def get_by_ids(
+    schema: ModelSchema, ids: Sequence[str], documents_only: bool = False
+) -> dict[str, Any]:
+    """The instances that exist of these ids, in no particular order.
+
+    :param documents_only: leave out those that have no document.
+    :raises InvalidDocumentId: for an id that cannot be one of the model.
+    """
+    keys = [key_of(schema, id_) for id_ in ids]
+    query = with_document(schema) if documents_only else of_class(schema.model)
+    id_of = Ids(schema).of
+    return {
+        id_of(key): instance for key, instance in fetch(schema, query, keys).items()
+    }
+
+
+def _matching(schema: ModelSchema, query: Query) -> dict[str, Any]:
+    if query.needs_secondary:
+        what = "Full-text search (q)" if query.text is not None else "Aggregations"
+        raise QueryError(
+            f"{what} can only be answered by the secondary engine; this query was "
+            f"sent to the primary. Leave out _query_secondary=false."
+        )
+    mine = with_document(schema) if query.documents_only else of_class(schema.model)
+    parts = [part for part in (mine, conditions(schema, query.filters)) if part]
+    return {"$and": parts} if parts else {}
+
+
+def _steps(schema: ModelSchema, query: Query) -> list[dict[str, Any]]:
+    """The pipeline that finds the keys of what matches, in order."""
+    steps: list[dict[str, Any]] = [{"$match": _matching(schema, query)}]
+    absent, order = {}, {}
+    for number, sort in enumerate(query.sort):
+        name = _sort_name(schema, sort)
+        # MongoDB has what has no value first; the index has it last.
+        value = {"$ifNull": [f"${name}", []]}
+        absent[f"_absent{number}"] = {"$cond": [{"$eq": [value, []]}, 1, 0]}
+        order[f"_absent{number}"] = 1
+        order[name] = -1 if sort.descending else 1
+    if absent:
+        steps.append({"$addFields": absent})
+    steps.append({"$sort": {**order, **({} if "_id" in order else {"_id": 1})}})
+    if query.start:
+        steps.append({"$skip": query.start})
+    if query.limit is not None:
+        steps.append({"$limit": query.limit})
+    steps.append({"$project": {"_id": 1}})
+    return steps
+
+
+def _sort_name(schema: ModelSchema, sort: Sort) -> str:
+    relations, field = schema.find(sort.field)
+    names, model = [], schema.model
+    for relation in relations:
+        if not relation.inline:
+            raise QueryError(
+                f"MongoDB cannot sort by {sort.field}, which is in documents of "
+                f"another collection; ask the secondary engine."
+            )
+        names.append(stored_name(model, relation.name))
+        model = relation.document.model
+    found: Any = model
+    check_order(field, found._fields[field.name])
+    return ".".join([*names, stored_name(model, field.name)])

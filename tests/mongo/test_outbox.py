@@ -22,6 +22,7 @@ from nefertari_engine_base.primary.mongo.schema import describe
 from nefertari_engine_base.schema import SecondaryOptions
 from nefertari_engine_base.values import Debt, DocumentRef, IndexState, Touch
 from tests.mongo.models import Film, Person
+from tests.mongo.primary import Clocked
 
 
 class Note(Document):
@@ -40,17 +41,9 @@ def note(key, path=""):
     return Touch("memory", "Note", key, path)
 
 
-class Outbox(MongoOutbox):
-    """An outbox whose clock can be put forward."""
-
-    def pass_time(self, seconds):
-        now = self.collections.now
-        self.collections.now = lambda: now() + seconds
-
-
 @pytest.fixture
 def outbox(mongodb):
-    outbox = Outbox(mongodb, loader_of)
+    outbox = Clocked(mongodb, loader_of)
     outbox.setup()
     return outbox
 

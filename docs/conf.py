@@ -44,7 +44,7 @@ nitpick_ignore_regex = [
     (
         r"py:.*",
         r"(pyramid|sqlalchemy|sa|zope|elasticsearch|elastic_transport|dsl"
-        r"|prometheus_client)\..*",
+        r"|prometheus_client|pymongo|bson|mongoengine)\..*",
     ),
     # The standard library.
     (

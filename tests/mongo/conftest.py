@@ -19,6 +19,8 @@ def mongodb(mongodb_url) -> Iterator[object]:
     name = f"test_{os.getpid()}_{next(_NUMBERS)}"
     host = urlsplit(mongodb_url)._replace(path=f"/{name}").geturl()
     client = me.connect(host=host, uuidRepresentation="standard")
-    yield client[name]
-    client.drop_database(name)
-    me.disconnect()
+    try:
+        yield client[name]
+        client.drop_database(name)
+    finally:
+        me.disconnect()

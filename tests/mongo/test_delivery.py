@@ -8,21 +8,33 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import orjson
 import pytest
-from mongoengine import Document, ReferenceField, StringField
+from mongoengine import (
+    Document,
+    EmbeddedDocument,
+    EmbeddedDocumentListField,
+    ReferenceField,
+    StringField,
+)
 from pyramid.config import Configurator
 
 from nefertari_engine_base import engines_of
 from nefertari_engine_base.primary.mongo import outbox as outbox_module
 from nefertari_engine_base.sync.catch_up import catch_up
+from nefertari_engine_base.sync.explain import explain
 from nefertari_engine_base.sync.worker import drain
 from nefertari_engine_base.testing.memory import MemoryEngine
 from nefertari_engine_base.values import Debt
 from tests.mongo.primary import Primary
 
 
+class Home(EmbeddedDocument):
+    city = StringField()
+
+
 class Author(Document):
     key = StringField(primary_key=True)
     name = StringField()
+    homes = EmbeddedDocumentListField(Home)
 
 
 class Book(Document):
@@ -80,9 +92,10 @@ def app(mongodb):
 
 def test_a_written_document_is_delivered_changed_and_removed(app):
     with app.primary.writing(("Author", "1")):
-        Author(key="1", name="x").save()
+        Author(key="1", name="x", homes=[Home(city="y")]).save()
     drain(app.engines)
-    assert app.index("Author") == {"1": {"key": "1", "name": "x"}}
+    assert app.index("Author")["1"]["homes"] == [{"city": "y"}]
+    app.assert_converged()
     with app.primary.writing(("Author", "1")):
         Author.objects.delete()
     drain(app.engines)
@@ -98,6 +111,20 @@ def test_a_change_of_what_is_embedded_reaches_every_document_that_embeds_it(app)
     drain(app.engines)
     assert {book["author"]["name"] for book in app.index("Book").values()} == {"new"}
     assert len(app.index("Book")) == 7
+
+
+def test_a_document_with_embedded_ones_is_explained(app):
+    author = Author(key="1", homes=[Home(city="x"), Home(city="y")]).save()
+    Book(key="1", author=author).save()
+    with app.primary.writing(("Author", "1"), ("Book", "1", "author")):
+        pass
+    explanation = explain(app.engines, Book, "1")
+    (found,) = explanation.indices
+    assert [one.entry.touch.path for one in found.waiting] == ["author"]
+    app.drain_all()
+    (found,) = explain(app.engines, Author, "1").indices
+    assert found.equal
+    assert not found.waiting
 
 
 def test_a_writer_that_died_before_its_write_leaves_nothing(app):

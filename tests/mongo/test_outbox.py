@@ -155,12 +155,16 @@ def test_versions_are_moved_ahead_of_fences_and_never_back(outbox):
     assert outbox.draw_and_load([]).version > version + VERSION_JUMP
 
 
-def test_a_document_is_loaded_as_it_is_after_the_draw(outbox):
-    Note(key="a", text="old").save()
-    outbox.add([note("a")])
-    with outbox.claim(1) as claim:
-        Note.objects(key="a").update(text="new")
-        snapshot = claim.draw_and_load([DocumentRef("Note", "a")])
+def test_a_document_is_loaded_after_the_version_is_drawn(outbox):
+    draw = outbox.collections.draw_version
+
+    def draw_and_write():
+        version = draw()
+        Note(key="a", text="new").save()
+        return version
+
+    outbox.collections.draw_version = draw_and_write
+    snapshot = outbox.draw_and_load([DocumentRef("Note", "a")])
     assert b"new" in snapshot.documents["Note"]["a"]
 
 
@@ -316,6 +320,22 @@ def test_an_unconfirmed_path_is_looked_up_from_the_start_once_it_is_confirmed(
         claim.acknowledge(claim.expand(claim.entries[0], 2))
         outbox.confirm(entries)
     assert expand_all(outbox, 2) == [ids[:2], ids[2:]]
+    assert outbox.waiting() == 0
+
+
+@pytest.mark.parametrize("passed", [UNCONFIRMED_DELAY + 1, WRITER_LEASE + 1])
+@pytest.mark.parametrize("limit", [2, 10])
+def test_a_path_that_is_confirmed_since_it_was_claimed_is_looked_up_again(
+    outbox, films, passed, limit
+):
+    person, ids = films
+    entries = outbox.announce([Touch("memory", "Film", person, "director")])
+    outbox.pass_time(passed)
+    with outbox.claim(1) as claim:
+        claim.draw_and_load([])
+        outbox.confirm(entries)
+        claim.acknowledge(claim.expand(claim.entries[0], limit))
+    assert expand_all(outbox, 10) == [ids]
     assert outbox.waiting() == 0
 
 

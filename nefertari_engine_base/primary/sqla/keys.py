@@ -169,13 +169,15 @@ class KeyPages:
         self._owners: dict[str, KeyedSelect] = {}
 
     def all(self, connection: Connection, after: str | None, limit: int) -> list[str]:
-        """See :meth:`~...loading.Loader.list_ids`."""
+        """See
+        :meth:`~nefertari_engine_base.primary.sqla.loading.Loader.list_ids`."""
         return self._page(connection, "", (), after, limit)
 
     def owners(
         self, connection: Connection, path: str, key: str, after: str | None, limit: int
     ) -> list[str]:
-        """See :meth:`~...loading.Loader.find_owners`."""
+        """See
+        :meth:`~nefertari_engine_base.primary.sqla.loading.Loader.find_owners`."""
         schema = self._schema.follow(path)[-1].document
         return self._page(connection, path, schema.parse_id(key), after, limit)
 

@@ -1,0 +1,222 @@
+"""A model of MongoDB's outbox: the entry before the document, and deliveries beside.
+
+Writers write one document each, one after the other in any order: announce an entry,
+write, confirm, in steps of their own. A writer may die between any two, and its lease
+may end at any time; but one that dies writes nothing after its lease has ended.
+Deliveries claim, draw, load, write to the index and acknowledge. See
+:mod:`nefertari_engine_base.primary.mongo.outbox`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What makes it right, each of which can be broken."""
+
+    entry_first: bool = True
+    keeps_unconfirmed: bool = True
+    removes_as_claimed: bool = True
+    adds_anew: bool = True
+
+
+class Entry(NamedTuple):
+    """An entry in the outbox.
+
+    :attr lease: whether its writer's lease still lasts; without meaning once confirmed.
+    """
+
+    writer: int
+    confirmed: bool
+    lease: bool
+    claimed: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether a delivery may remove it."""
+        return self.confirmed or not self.lease
+
+
+class Worker(NamedTuple):
+    """A delivery under way.
+
+    :attr claimed: the entries as they were when they were claimed.
+    """
+
+    step: str = "idle"
+    claimed: tuple[Entry, ...] = ()
+    version: int = 0
+    loaded: int = 0
+
+
+class State(NamedTuple):
+    """The document in the primary, and what is known of it.
+
+    :attr writers: the next step of each.
+    :attr versions: how many were drawn.
+    :attr index: version and contents of the document there.
+    """
+
+    row: int
+    writers: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    workers: tuple[Worker, ...]
+    versions: int = 0
+    index: tuple[int, int] = (0, 0)
+
+
+class EntryFirst:
+    """See :class:`tests.model.explore.System`."""
+
+    def __init__(
+        self,
+        writers: int,
+        workers: int,
+        rules: Rules | None = None,
+        deaths: bool = True,
+    ) -> None:
+        self.writers, self.workers, self.deaths = writers, workers, deaths
+        self.rules = rules or Rules()
+        self.order = ("announce", "write") if self.rules.entry_first else ("write",)
+        self.order += ("confirm",)
+
+    def initial(self) -> State:
+        first = (self.order[0],) * self.writers
+        return State(0, first, (), (Worker(),) * self.workers)
+
+    def canonical(self, state: State) -> Hashable:
+        # Deliveries may repeat for ever: of versions only their order can be seen.
+        versions = {0, state.index[0], *(worker.version for worker in state.workers)}
+        rank = {version: place for place, version in enumerate(sorted(versions))}
+        workers = [one._replace(version=rank[one.version]) for one in state.workers]
+        return state._replace(
+            versions=0,
+            index=(rank[state.index[0]], state.index[1]),
+            workers=tuple(sorted(workers)),
+        )
+
+    def problem(self, state: State) -> str | None:
+        if self.quiescent(state) and state.index[1] != state.row:
+            return f"the index has {state.index[1]}, the row is {state.row}"
+        return None
+
+    def quiescent(self, state: State) -> bool:
+        return (
+            not state.entries
+            and all(step == "end" for step in state.writers)
+            and all(worker.step == "idle" for worker in state.workers)
+        )
+
+    def steps(self, state: State) -> Iterator[tuple[str, str, State]]:
+        for number, step in enumerate(state.writers):
+            if step != "end":
+                yield from self._write(state, number, step)
+        for entry in state.entries:
+            if not entry.settled and not self._is_doomed(state, entry):
+                ended = entry._replace(lease=False)
+                entries = _swapped(state.entries, entry, ended)
+                yield "time", "ends a lease", state._replace(entries=entries)
+        for number, worker in enumerate(state.workers):
+            for what, after, changed in self._deliver(state, worker):
+                workers = list(state.workers)
+                workers[number] = after
+                yield f"worker {number}", what, changed._replace(workers=tuple(workers))
+
+    def _is_doomed(self, state: State, entry: Entry) -> bool:
+        """Whether its writer may only die or write in time."""
+        return state.writers[entry.writer] == "write in time"
+
+    # --- writers -----------------------------------------------------------
+
+    def _write(
+        self, state: State, number: int, step: str
+    ) -> Iterator[tuple[str, str, State]]:
+        who = f"writer {number}"
+        position = self.order.index("write" if step == "write in time" else step)
+        following = (*self.order, "end")[position + 1]
+
+        def then(after: str, **changed: object) -> State:
+            writers = list(state.writers)
+            writers[number] = after
+            return state._replace(writers=tuple(writers), **changed)  # type: ignore[arg-type]
+
+        if step == "announce":
+            entries = (*state.entries, Entry(number, confirmed=False, lease=True))
+            yield who, "announces", then("write", entries=entries)
+            if self.deaths:
+                yield who, "announces", then("write in time", entries=entries)
+        elif step == "write in time":
+            yield who, "writes and dies", then("end", row=number + 1)
+            yield who, "dies", then("end")
+        elif step == "write":
+            yield who, "writes", then(following, row=number + 1)
+            if self.deaths and not self.rules.entry_first:
+                yield who, "writes and dies", then("end", row=number + 1)
+        else:
+            yield who, "confirms", then("end", entries=self._confirmed(state, number))
+
+    def _confirmed(self, state: State, number: int) -> tuple[Entry, ...]:
+        own = [entry for entry in state.entries if entry.writer == number]
+        if not own and not (self.rules.adds_anew or not self.rules.entry_first):
+            return state.entries
+        if not own:
+            return (*state.entries, Entry(number, confirmed=True, lease=False))
+        confirmed = own[0]._replace(confirmed=True, lease=False)
+        return _swapped(state.entries, own[0], confirmed)
+
+    # --- deliveries --------------------------------------------------------
+
+    def _deliver(
+        self, state: State, worker: Worker
+    ) -> Iterator[tuple[str, Worker, State]]:
+        if worker.step == "idle":
+            free = [entry for entry in state.entries if not entry.claimed]
+            if free:
+                taken = tuple(entry._replace(claimed=True) for entry in free)
+                rest = [entry for entry in state.entries if entry.claimed]
+                entries = tuple(sorted((*rest, *taken)))
+                changed = state._replace(entries=entries)
+                yield "claims", Worker("draw", taken), changed
+        elif worker.step == "draw":
+            version = state.versions + 1
+            after = worker._replace(step="load", version=version)
+            yield "draws", after, state._replace(versions=version)
+        elif worker.step == "load":
+            yield "loads", worker._replace(step="put", loaded=state.row), state
+        elif worker.step == "put":
+            index = max(state.index, (worker.version, worker.loaded))
+            yield "writes", worker._replace(step="ack"), state._replace(index=index)
+        else:
+            entries = self._acknowledged(state, worker)
+            yield "acknowledges", Worker(), state._replace(entries=entries)
+
+    def _acknowledged(self, state: State, worker: Worker) -> tuple[Entry, ...]:
+        claimed = {entry.writer: entry for entry in worker.claimed}
+        kept = []
+        for entry in state.entries:
+            seen = claimed.get(entry.writer)
+            if seen is None or not entry.claimed:
+                kept.append(entry)
+            elif not self._removes(seen, entry):
+                kept.append(entry._replace(claimed=False))
+        return tuple(sorted(kept))
+
+    def _removes(self, seen: Entry, entry: Entry) -> bool:
+        if self.rules.keeps_unconfirmed and not seen.settled:
+            return False
+        # What ends a lease leaves no mark on the entry; what confirms it does.
+        return seen.confirmed == entry.confirmed or not self.rules.removes_as_claimed
+
+
+def _swapped(entries: tuple[Entry, ...], old: Entry, new: Entry) -> tuple[Entry, ...]:
+    return tuple(sorted(replace_one(entries, old, new)))
+
+
+def replace_one(entries: tuple[Entry, ...], old: Entry, new: Entry) -> Iterator[Entry]:
+    """The entries with one of them exchanged."""
+    for entry in entries:
+        yield new if entry is old else entry

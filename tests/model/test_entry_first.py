@@ -1,0 +1,25 @@
+"""With the entry before the document nothing is lost, and each rule is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.entry_first import EntryFirst, Rules
+from tests.model.explore import explore
+
+
+@pytest.mark.parametrize(("writers", "workers"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+def test_nothing_is_lost_in_any_order(writers, workers):
+    found = explore(EntryFirst(writers, workers))
+    assert found.problem is None, found
+    assert found.ends
+    print(writers, workers, found)  # noqa: T201
+
+
+@pytest.mark.parametrize(
+    "rule", ["entry_first", "keeps_unconfirmed", "removes_as_claimed", "adds_anew"]
+)
+def test_each_rule_is_needed(rule):
+    found = explore(EntryFirst(2, 2, Rules(**{rule: False})))
+    assert found.problem, rule
+    assert "the index has" in found.problem, found

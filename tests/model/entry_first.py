@@ -24,16 +24,21 @@ class Rules:
     adds_anew: bool = True
 
 
+#: Who has claimed an entry that is free.
+_NOBODY = -1
+
+
 class Entry(NamedTuple):
     """An entry in the outbox.
 
     :attr lease: whether its writer's lease still lasts; without meaning once confirmed.
+    :attr claimed: number of the worker that has claimed it.
     """
 
     writer: int
     confirmed: bool
     lease: bool
-    claimed: bool = False
+    claimed: int = _NOBODY
 
     @property
     def settled(self) -> bool:
@@ -58,6 +63,7 @@ class State(NamedTuple):
 
     :attr writers: the next step of each.
     :attr versions: how many were drawn.
+    :attr expiries: how many claims may still expire before their deliveries end.
     :attr index: version and contents of the document there.
     """
 
@@ -67,6 +73,7 @@ class State(NamedTuple):
     workers: tuple[Worker, ...]
     versions: int = 0
     index: tuple[int, int] = (0, 0)
+    expiries: int = 0
 
 
 class EntryFirst:
@@ -78,15 +85,18 @@ class EntryFirst:
         workers: int,
         rules: Rules | None = None,
         deaths: bool = True,
+        expiries: int = 0,
     ) -> None:
         self.writers, self.workers, self.deaths = writers, workers, deaths
+        self.expiries = expiries
         self.rules = rules or Rules()
         self.order = ("announce", "write") if self.rules.entry_first else ("write",)
         self.order += ("confirm",)
 
     def initial(self) -> State:
         first = (self.order[0],) * self.writers
-        return State(0, first, (), (Worker(),) * self.workers)
+        workers = (Worker(),) * self.workers
+        return State(0, first, (), workers, expiries=self.expiries)
 
     def canonical(self, state: State) -> Hashable:
         # Deliveries may repeat for ever: of versions only their order can be seen.
@@ -96,7 +106,7 @@ class EntryFirst:
         return state._replace(
             versions=0,
             index=(rank[state.index[0]], state.index[1]),
-            workers=tuple(sorted(workers)),
+            workers=tuple(workers),
         )
 
     def problem(self, state: State) -> str | None:
@@ -120,11 +130,22 @@ class EntryFirst:
                 ended = entry._replace(lease=False)
                 entries = _swapped(state.entries, entry, ended)
                 yield "time", "ends a lease", state._replace(entries=entries)
+        if state.expiries:
+            yield from self._expire(state)
         for number, worker in enumerate(state.workers):
-            for what, after, changed in self._deliver(state, worker):
+            for what, after, changed in self._deliver(state, number, worker):
                 workers = list(state.workers)
                 workers[number] = after
                 yield f"worker {number}", what, changed._replace(workers=tuple(workers))
+
+    def _expire(self, state: State) -> Iterator[tuple[str, str, State]]:
+        for entry in state.entries:
+            if entry.claimed != _NOBODY:
+                free = entry._replace(claimed=_NOBODY)
+                entries = _swapped(state.entries, entry, free)
+                left = state.expiries - 1
+                after = state._replace(entries=entries, expiries=left)
+                yield "time", "ends a claim", after
 
     def _is_doomed(self, state: State, entry: Entry) -> bool:
         """Whether its writer may only die or write in time."""
@@ -171,13 +192,13 @@ class EntryFirst:
     # --- deliveries --------------------------------------------------------
 
     def _deliver(
-        self, state: State, worker: Worker
+        self, state: State, number: int, worker: Worker
     ) -> Iterator[tuple[str, Worker, State]]:
         if worker.step == "idle":
-            free = [entry for entry in state.entries if not entry.claimed]
+            free = [one for one in state.entries if one.claimed == _NOBODY]
             if free:
-                taken = tuple(entry._replace(claimed=True) for entry in free)
-                rest = [entry for entry in state.entries if entry.claimed]
+                taken = tuple(one._replace(claimed=number) for one in free)
+                rest = [one for one in state.entries if one.claimed != _NOBODY]
                 entries = tuple(sorted((*rest, *taken)))
                 changed = state._replace(entries=entries)
                 yield "claims", Worker("draw", taken), changed
@@ -191,18 +212,20 @@ class EntryFirst:
             index = max(state.index, (worker.version, worker.loaded))
             yield "writes", worker._replace(step="ack"), state._replace(index=index)
         else:
-            entries = self._acknowledged(state, worker)
+            entries = self._acknowledged(state, number, worker)
             yield "acknowledges", Worker(), state._replace(entries=entries)
 
-    def _acknowledged(self, state: State, worker: Worker) -> tuple[Entry, ...]:
+    def _acknowledged(
+        self, state: State, number: int, worker: Worker
+    ) -> tuple[Entry, ...]:
         claimed = {entry.writer: entry for entry in worker.claimed}
         kept = []
         for entry in state.entries:
             seen = claimed.get(entry.writer)
-            if seen is None or not entry.claimed:
+            if seen is None or entry.claimed != number:
                 kept.append(entry)
             elif not self._removes(seen, entry):
-                kept.append(entry._replace(claimed=False))
+                kept.append(entry._replace(claimed=_NOBODY))
         return tuple(sorted(kept))
 
     def _removes(self, seen: Entry, entry: Entry) -> bool:

@@ -8,9 +8,11 @@ from tests.model.entry_first import EntryFirst, Rules
 from tests.model.explore import explore
 
 
-@pytest.mark.parametrize(("writers", "workers"), [(1, 1), (1, 2), (2, 1), (2, 2)])
-def test_nothing_is_lost_in_any_order(writers, workers):
-    found = explore(EntryFirst(writers, workers))
+@pytest.mark.parametrize(
+    ("writers", "workers", "expiries"), [(1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 2, 0)]
+)
+def test_nothing_is_lost_in_any_order(writers, workers, expiries):
+    found = explore(EntryFirst(writers, workers, expiries=expiries))
     assert found.problem is None, found
     assert found.ends
     print(writers, workers, found)  # noqa: T201

@@ -60,11 +60,14 @@ class IOutbox(Interface):
     def status() -> SyncStatus:
         """What waits, by model, and the workers that were seen within a day."""
 
-    def heartbeat(name: str, uptime: float, documents: int) -> None:
+    def heartbeat(
+        name: str, uptime: float, documents: int, per_second: float = 0.0
+    ) -> None:
         """Remember that a worker of this name is alive.
 
         :param uptime: seconds since it was started.
         :param documents: how many it has written since.
+        :param per_second: how many a second since it told last.
         """
 
     def forget_worker(name: str) -> None:

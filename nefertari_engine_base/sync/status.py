@@ -42,6 +42,7 @@ class Presence:
         self._engines = engines
         self._started = time.monotonic()
         self._documents = 0
+        self._told = (self._started, 0)
         self._due = self._started
 
     def count(self, report: DeliveryReport) -> None:
@@ -55,8 +56,13 @@ class Presence:
         if now < self._due:
             return
         self._due = now + self.interval
+        then, documents = self._told
+        per_second = (self._documents - documents) / max(now - then, 0.001)
         for outbox in self._engines.outboxes():
-            outbox.heartbeat(self.name, now - self._started, self._documents)
+            outbox.heartbeat(
+                self.name, now - self._started, self._documents, per_second
+            )
+        self._told = (now, self._documents)
 
     def end(self) -> None:
         """Tell that this worker is gone, if the databases can be reached."""

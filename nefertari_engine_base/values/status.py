@@ -59,6 +59,8 @@ class WorkerStatus:
     :attr seen_at: when it told last that it is alive (UTC).
     :attr documents: how many it has written since it was started.
     :attr lost: whether it has been silent for so long that it must have crashed.
+    :attr per_second: documents that it wrote in a second, between the last two times
+        that it told.
     """
 
     name: str
@@ -66,6 +68,7 @@ class WorkerStatus:
     seen_at: datetime
     documents: int
     lost: bool
+    per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,11 @@ class SyncStatus:
     models: tuple[ModelStatus, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
     debts: tuple[DebtStatus, ...] = ()
+
+    @property
+    def throughput(self) -> float:
+        """Documents that the living workers write in a second."""
+        return sum(worker.per_second for worker in self.workers if not worker.lost)
 
     @property
     def total(self) -> ModelStatus:

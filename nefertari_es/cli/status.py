@@ -33,7 +33,7 @@ def status(config: str, as_json: bool) -> None:
     if as_json:
         totals = asdict(found.total)
         del totals["model"]
-        plain = {"total": totals, **asdict(found)}
+        plain = {"total": totals, "throughput": found.throughput, **asdict(found)}
         click.echo(orjson.dumps(plain, option=orjson.OPT_INDENT_2))
         return
     console = Console()
@@ -66,7 +66,7 @@ def _debts(found: SyncStatus) -> Table:
 
 
 def _workers(found: SyncStatus) -> Table:
-    table = Table("Worker", "State", "Since", "Last seen", "Documents")
+    table = Table("Worker", "State", "Since", "Last seen", "Documents", "In 1 s")
     for worker in found.workers:
         table.add_row(
             escape(worker.name),
@@ -74,5 +74,6 @@ def _workers(found: SyncStatus) -> Table:
             f"{worker.started_at:%Y-%m-%d %H:%M:%S}",
             f"{worker.seen_at:%Y-%m-%d %H:%M:%S}",
             str(worker.documents),
+            f"{worker.per_second:.0f}",
         )
     return table

@@ -11,7 +11,7 @@ from tests.sync.working import until
 def test_json_has_totals_models_and_workers(app, ini, run):
     app.save(Movie(id=1, title="Alien"))
     (outbox,) = app.engines.outboxes()
-    outbox.heartbeat("machine:1", 5.0, 3)
+    outbox.heartbeat("machine:1", 5.0, 3, 12.5)
     result = run("-c", ini, "status", "--json")
     assert result.returncode == 0, result.stderr
     status = json.loads(result.stdout)
@@ -23,6 +23,7 @@ def test_json_has_totals_models_and_workers(app, ini, run):
     (worker,) = status["workers"]
     assert (worker["name"], worker["documents"]) == ("machine:1", 3)
     assert worker["lost"] is False
+    assert (worker["per_second"], status["throughput"]) == (12.5, 12.5)
 
 
 def test_a_table_shows_models_and_their_sum(app, ini, run):

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from nefertari_engine_base.sync.status import Presence, sync_status
-from nefertari_engine_base.values import ModelStatus, SyncStatus, Touch
+from nefertari_engine_base.values import DeliveryReport, ModelStatus, SyncStatus, Touch
 from tests.sync.models import Movie
 from tests.sync.working import until, working
 
@@ -86,9 +86,21 @@ def test_a_worker_tells_again_while_it_idles_and_how_much_it_has_done(
         assert worker().documents == 2
 
 
+def test_a_worker_tells_how_many_documents_it_writes_in_a_second(
+    worker_app, outbox, monkeypatch
+):
+    monkeypatch.setattr(Presence, "interval", 0.0)
+    presence = Presence(worker_app.engines)
+    presence.count(DeliveryReport(written=10**6))
+    assert outbox.status().throughput > 0
+    presence.count(DeliveryReport())
+    assert outbox.status().throughput == 0
+
+
 def test_a_worker_that_crashed_is_shown_as_lost_for_a_day(worker_app, outbox):
-    outbox.heartbeat("machine:1", 100.0, 7)
-    outbox.heartbeat("machine:2", 100.0, 7)
+    outbox.heartbeat("machine:1", 100.0, 7, 500.0)
+    outbox.heartbeat("machine:2", 100.0, 7, 40.0)
+    assert outbox.status().throughput == 540
     assert [worker.lost for worker in outbox.status().workers] == [False, False]
     seen = "UPDATE nefertari_worker SET seen_at = seen_at - {} WHERE name = 'machine:1'"
     execute(worker_app, seen.format(61))
@@ -97,6 +109,7 @@ def test_a_worker_that_crashed_is_shown_as_lost_for_a_day(worker_app, outbox):
         ("machine:1", True),
         ("machine:2", False),
     ]
+    assert outbox.status().throughput == 40
     execute(worker_app, seen.format(86400))
     assert [worker.name for worker in outbox.status().workers] == ["machine:2"]
     outbox.heartbeat("machine:2", 101.0, 8)

@@ -204,10 +204,12 @@ class MongoOutbox(Indebted):
         with translated_errors():
             return status.recorded(self.collections, model, keys)
 
-    def heartbeat(self, name: str, uptime: float, documents: int) -> None:
+    def heartbeat(
+        self, name: str, uptime: float, documents: int, per_second: float = 0.0
+    ) -> None:
         """See :meth:`IOutbox.heartbeat`."""
         with translated_errors():
-            status.heartbeat(self.collections, name, uptime, documents)
+            status.heartbeat(self.collections, name, uptime, documents, per_second)
 
     def forget_worker(self, name: str) -> None:
         """See :meth:`IOutbox.forget_worker`."""

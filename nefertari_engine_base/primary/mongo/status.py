@@ -69,18 +69,28 @@ def workers(collections: Collections) -> tuple[WorkerStatus, ...]:
             moment(worker["seen_at"]),
             worker["documents"],
             lost=now - worker["seen_at"] > LOST_AFTER,
+            per_second=worker["per_second"],
         )
         for worker in collections.workers.find(seen).sort([("_id", 1)])
     )
 
 
 def heartbeat(
-    collections: Collections, name: str, uptime: float, documents: int
+    collections: Collections,
+    name: str,
+    uptime: float,
+    documents: int,
+    per_second: float,
 ) -> None:
     """See :meth:`IOutbox.heartbeat`."""
     now = collections.now()
     collections.workers.delete_many({"seen_at": {"$lt": now - FORGOTTEN_AFTER}})
-    values = {"started_at": now - uptime, "seen_at": now, "documents": documents}
+    values = {
+        "started_at": now - uptime,
+        "seen_at": now,
+        "documents": documents,
+        "per_second": per_second,
+    }
     collections.workers.replace_one({"_id": name}, values, upsert=True)
 
 

@@ -232,10 +232,12 @@ class SQLOutbox(Indebted):
         with self.translated_errors(), self.engine.connect() as connection:
             return status.recorded(connection, model, keys)
 
-    def heartbeat(self, name: str, uptime: float, documents: int) -> None:
+    def heartbeat(
+        self, name: str, uptime: float, documents: int, per_second: float = 0.0
+    ) -> None:
         """See :meth:`IOutbox.heartbeat`."""
         with self.translated_errors(), self.engine.begin() as connection:
-            status.heartbeat(connection, name, uptime, documents)
+            status.heartbeat(connection, name, uptime, documents, per_second)
 
     def forget_worker(self, name: str) -> None:
         """See :meth:`IOutbox.forget_worker`."""

@@ -93,6 +93,7 @@ def _worker_status(row: Any) -> WorkerStatus:
         datetime.fromtimestamp(row.seen_at, UTC),
         row.documents,
         lost=row.silent > LOST_AFTER,
+        per_second=row.per_second,
     )
 
 
@@ -127,7 +128,9 @@ def recorded(
     ]
 
 
-def heartbeat(connection: Connection, name: str, uptime: float, documents: int) -> None:
+def heartbeat(
+    connection: Connection, name: str, uptime: float, documents: int, per_second: float
+) -> None:
     """See :meth:`IOutbox.heartbeat`."""
     old = worker.c.seen_at < epoch_now() - FORGOTTEN_AFTER
     connection.execute(delete(worker).where(or_(worker.c.name == name, old)))
@@ -137,6 +140,7 @@ def heartbeat(connection: Connection, name: str, uptime: float, documents: int) 
             started_at=epoch_now() - uptime,
             seen_at=epoch_now(),
             documents=documents,
+            per_second=per_second,
         )
     )
 

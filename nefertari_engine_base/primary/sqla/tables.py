@@ -109,6 +109,7 @@ worker = Table(
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
     Column("documents", BigInteger, nullable=False),
+    Column("per_second", Double, nullable=False),
 )
 
 #: That documents of a model may differ from their rows; see :mod:`.sqla.debts`.

@@ -55,8 +55,9 @@ def test_the_secondary_has_a_field_for_it_which_may_be_declared():
 def test_embedded_rows_show_their_computed_fields_too():
     schema = described(Movie, nested=("director",)).relations["director"].document
     assert list(schema.computed) == ["origin", "titles"]
+    # Films are listed by their ids.
     assert tree(schema) == {
-        "name": None, "country": {"name": None}, "movies": {"title": None},
+        "name": None, "country": {"name": None}, "movies": {"id": None, "title": None},
     }  # fmt: skip
     some = described(
         Movie, nested={"director": Nested(fields=("origin",))}, exclude=("size",)

@@ -59,7 +59,7 @@ def test_a_frozen_server_does_not_hold_up_commits_one_by_one(
 ):
     app = application(
         database_url, own_elasticsearch.url, index_prefix,
-        elasticsearch__request_timeout="1",
+        elasticsearch__request_timeout="4",
         nefertari__sync__pause_after_failure="300",
     ).setup()  # fmt: skip
     own_elasticsearch.pause()
@@ -68,7 +68,7 @@ def test_a_frozen_server_does_not_hold_up_commits_one_by_one(
         for i in range(20):
             app.save(Movie(id=i, title="Film"))
         # One commit waits for the time-out; the others know better.
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 20
         assert app.waiting() >= 20
     finally:
         own_elasticsearch.resume()

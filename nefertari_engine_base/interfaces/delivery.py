@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nefertari_engine_base.values import (
         DeadLetter,
         Debt,
+        DebtStatus,
         DocumentRef,
         IndexState,
         OutboxEntry,
@@ -119,6 +120,10 @@ class IOutbox(Interface):
 
     def debts(model: str, secondaries: Iterable[str]) -> Sequence[int]:
         """Numbers of a model's debts to these secondaries, as far as committed."""
+
+    def debt_status() -> Sequence[DebtStatus]:
+        """What is owed, by model and reason; the part of :meth:`status` that does not
+        read the entries."""
 
     def settle(numbers: Sequence[int]) -> None:
         """Forget these debts: what they stand for has been caught up with."""

@@ -117,7 +117,7 @@ def indebted(engines: Engines) -> dict[str, list[str]]:
     """
     reasons: dict[str, list[str]] = {}
     for outbox in engines.outboxes():
-        for debt in outbox.status().debts:
+        for debt in outbox.debt_status():
             if debt.model in engines.schemas and debt.secondary in engines.secondaries:
                 reasons.setdefault(debt.model, []).append(debt.reason)
     return reasons

@@ -160,7 +160,7 @@ def _explain(
         if stored == before:
             break
     index = _compare(secondary.name, row, stored, entries)
-    debts = outbox.status().debts
+    debts = outbox.debt_status()
     owed = (d for d in debts if (d.secondary, d.model) == (secondary.name, schema.name))
     return row, replace(index, owed=tuple(owed))
 

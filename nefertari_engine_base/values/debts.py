@@ -46,3 +46,12 @@ class IndexState:
     identity: str
     operations: int = 0
     documents: int = 0
+
+    @property
+    def remembered(self) -> dict[str, str | int]:
+        """What an outbox remembers of it, by name, for its place."""
+        return {
+            "identity": self.identity,
+            "operations": self.operations,
+            "documents": self.documents,
+        }

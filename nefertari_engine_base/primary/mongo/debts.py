@@ -116,7 +116,8 @@ class Indebted:
         The debt is made first: a crash between the two leaves one that nobody needed,
         and never an index whose loss is forgotten.
         """
-        query = {"_id": _identify(secondary, model, state.place), **_as_known(known)}
+        as_known = {"identity": None} if known is None else known.remembered
+        query = {"_id": _identify(secondary, model, state.place), **as_known}
         with translated_errors():
             debts = [] if reason is None else [Debt(secondary, model, reason)]
             numbers = self._insert_debts(debts) if debts else []
@@ -126,36 +127,24 @@ class Indebted:
             return remembered
 
     def _remember(self, query: Any, state: IndexState, is_new: bool) -> bool:
-        values = {
-            "identity": state.identity,
-            "operations": state.operations,
-            "documents": state.documents,
-        }
         try:
             result = self.collections.indices.update_one(
-                query, {"$set": values}, upsert=is_new
+                query, {"$set": state.remembered}, upsert=is_new
             )
         except DuplicateKeyError:
             return False  # another process has remembered one
         return result.matched_count > 0 or result.upserted_id is not None
 
     def debt_status(self) -> tuple[DebtStatus, ...]:
-        """What is owed, by model and reason."""
-        groups = self.collections.debts.aggregate(
-            [
-                {
-                    "$group": {
-                        "_id": {
-                            "model": "$model",
-                            "secondary": "$secondary",
-                            "reason": "$reason",
-                        },
-                        "since": {"$min": "$created_at"},
-                        "count": {"$sum": 1},
-                    }
-                }
-            ]
-        )
+        """See :meth:`IOutbox.debt_status`."""
+        key = {name: f"${name}" for name in ("model", "secondary", "reason")}
+        grouping = {
+            "_id": key,
+            "since": {"$min": "$created_at"},
+            "count": {"$sum": 1},
+        }
+        with translated_errors():
+            groups = list(self.collections.debts.aggregate([{"$group": grouping}]))
         found = [
             DebtStatus(
                 group["_id"]["secondary"],
@@ -172,13 +161,3 @@ class Indebted:
 def _identify(secondary: str, model: str, place: str) -> dict[str, str]:
     # MongoDB compares such keys with the order of their parts.
     return {"secondary": secondary, "model": model, "place": place}
-
-
-def _as_known(known: IndexState | None) -> dict[str, Any]:
-    if known is None:
-        return {"identity": None}
-    return {
-        "identity": known.identity,
-        "operations": known.operations,
-        "documents": known.documents,
-    }

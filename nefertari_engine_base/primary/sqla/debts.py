@@ -122,19 +122,11 @@ def _remember(
     known: IndexState | None,
     state: IndexState,
 ) -> bool:
-    values = {
-        "identity": state.identity,
-        "operations": state.operations,
-        "documents": state.documents,
-    }
+    values = state.remembered
     if known is None:
         as_known: ColumnElement[bool] = index.c.identity.is_(None)
     else:
-        as_known = and_(
-            index.c.identity == known.identity,
-            index.c.operations == known.operations,
-            index.c.documents == known.documents,
-        )
+        as_known = and_(*(index.c[name] == it for name, it in known.remembered.items()))
     statement = _insert_into_index(connection).values(**named, **values)
     statement = statement.on_conflict_do_update(
         index_elements=index.primary_key, set_=values, where=as_known
@@ -171,6 +163,11 @@ class Indebted(ABC):
         values = {"model": model, "secondaries": list(secondaries)}
         with self.translated_errors(), self.engine.connect() as connection:
             return connection.execute(_DEBTS, values).scalars().all()
+
+    def debt_status(self) -> Sequence[DebtStatus]:
+        """See :meth:`IOutbox.debt_status`."""
+        with self.translated_errors(), self.engine.connect() as connection:
+            return status(connection)
 
     def settle(self, numbers: Sequence[int]) -> None:
         """See :meth:`IOutbox.settle`."""

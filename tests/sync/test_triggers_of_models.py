@@ -32,6 +32,7 @@ from tests.sqla.models import (
     Ticket,
 )
 from tests.sync import test_computed_fields
+from tests.sync.test_triggers import triggers
 
 SEED = os.environ.get("NEFERTARI_TEST_SEED") or os.urandom(4).hex()
 #: Values of keys and of other columns.
@@ -103,11 +104,6 @@ def app(kit, database_url, elasticsearch_url, index_prefix):
     triggers(app).install()
     yield app
     app.close()
-
-
-def triggers(app):
-    (found,) = app.primary.triggers(["elasticsearch"])
-    return found
 
 
 class Chaos:

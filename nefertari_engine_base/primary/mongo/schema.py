@@ -11,7 +11,7 @@ the class that is described, is no part of the document.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -38,7 +38,7 @@ from nefertari_engine_base.schema import (
     RelationSchema,
     SecondaryOptions,
 )
-from nefertari_engine_base.suggestions import nearest
+from nefertari_engine_base.suggestions import check_names, nearest
 
 #: Finds what ``@secondary`` was told of a model; ``None`` if it has no documents.
 OptionsOf = Callable[[type], SecondaryOptions | None]
@@ -167,10 +167,11 @@ class _Builder:
     def _chosen(self, path: tuple[str, ...]) -> list[str]:
         """Names of the level's fields and relations, in the order of the class."""
         where = "exclude" if not path else f"exclude of {'.'.join(path)}"
-        self._check(where, self.level.exclude, self.names)
+        check_names(self.name, where, self.level.exclude, self.names)
         only = self.level.nested.fields if self.level.nested else None
         if only is not None:
-            self._check(f"Nested(fields) of {'.'.join(path)}", only, self.names)
+            where = f"Nested(fields) of {'.'.join(path)}"
+            check_names(self.name, where, only, self.names)
             named = {*only, *self.level.children}
             return [name for name in self.names if name in named]
         excluded = set(self.level.exclude)
@@ -185,7 +186,7 @@ class _Builder:
         """The secondary's own fields, by name: of this document, or, for a referenced
         one, of the documents that its model has itself."""
         where = "fields" if not path else f"fields of {'.'.join(path)}"
-        self._check(where, self.level.fields, self.names)
+        check_names(self.name, where, self.level.fields, self.names)
         own = self.options_of(self.model) if path and not self.is_inline else None
         return {**(own.fields if own else {}), **self.level.fields}
 
@@ -195,15 +196,6 @@ class _Builder:
                 raise ConfigurationError(
                     f"{self.name}: exclude names {name}, which is the primary key. A "
                     f"document cannot do without: it is its id."
-                )
-
-    def _check(self, option: str, names: Iterable[str], known: Iterable[str]) -> None:
-        known = list(known)
-        for name in names:
-            if name not in known:
-                raise ConfigurationError(
-                    f"{self.name}: {option} names {name!r}, which is no field of "
-                    f"{self.name}. {nearest(name, known)}"
                 )
 
     def _check_children(

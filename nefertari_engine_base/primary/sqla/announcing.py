@@ -57,6 +57,11 @@ class Heard:
     cascaded: dict[Connection, list[Found]] = field(default_factory=dict)
     spelled: dict[InstanceState[Any], tuple[Any, ...]] = field(default_factory=dict)
 
+    def forget_flush(self) -> None:
+        """The running flush is over, or has failed."""
+        self.flushed, self.cascaded = {}, {}
+        self.stored, self.going, self.spelled = {}, {}, {}
+
 
 def heard_of(session: Session) -> Heard:
     """What was heard in a session, which begins to be remembered."""
@@ -194,11 +199,7 @@ def _after_commit(session: Session) -> None:
 def _after_soft_rollback(session: Session, previous: SessionTransaction) -> None:
     heard = known_of(session)
     if heard is not None:
-        heard.flushed = {}
-        heard.going = {}
-        heard.cascaded = {}
-        heard.spelled = {}
-        heard.stored = {}
+        heard.forget_flush()
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:

@@ -36,7 +36,7 @@ from nefertari_engine_base.schema import (
     RelationSchema,
     SecondaryOptions,
 )
-from nefertari_engine_base.suggestions import nearest
+from nefertari_engine_base.suggestions import check_names, nearest
 
 #: Finds what ``@secondary`` was told of a model; ``None`` if it has no documents.
 OptionsOf = Callable[[type], SecondaryOptions | None]
@@ -222,10 +222,11 @@ class _Description:
     def _shown(self, path: tuple[str, ...]) -> list[str]:
         """Names of the document's fields, in the order of the mapper and the class."""
         where = "exclude" if not path else f"exclude of {'.'.join(path)}"
-        self._check(where, self.tree.exclude, self.names)
+        check_names(self.name, where, self.tree.exclude, self.names)
         only = self.tree.nested.fields
         if only is not None:
-            self._check(f"Nested(fields) of {'.'.join(path)}", only, self.names)
+            where = f"Nested(fields) of {'.'.join(path)}"
+            check_names(self.name, where, only, self.names)
             return [name for name in self.names if name in only]
         excluded = set(self.tree.exclude)
         if not path:
@@ -240,7 +241,7 @@ class _Description:
         one, of the documents that the related model has itself."""
         where = "fields" if not path else f"fields of {'.'.join(path)}"
         known = [*self.names, *self.tree.children]
-        self._check(where, self.tree.fields, known)
+        check_names(self.name, where, self.tree.fields, known)
         own = self.options_of(self.mapper.class_) if path else None
         return {**(own.fields if own else {}), **self.tree.fields}
 
@@ -251,15 +252,6 @@ class _Description:
                 f"{self.name}: exclude names {', '.join(keys)}, which is (a part of) "
                 f"the primary key. A document cannot do without: it is its id."
             )
-
-    def _check(self, option: str, names: Iterable[str], known: Iterable[str]) -> None:
-        known = list(known)
-        for name in names:
-            if name not in known:
-                raise ConfigurationError(
-                    f"{self.name}: {option} names {name!r}, which is no field of "
-                    f"{self.name}. {nearest(name, known)}"
-                )
 
     # --- one field ---------------------------------------------------------
 

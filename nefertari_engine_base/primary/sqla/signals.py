@@ -272,9 +272,8 @@ def _after_flush(session: Session, context: Any) -> None:
     heard = known_of(session)
     if heard is None:
         return
-    flushed, heard.flushed = heard.flushed, {}
-    cascaded, heard.cascaded = heard.cascaded, {}
-    heard.stored, heard.going, heard.spelled = {}, {}, {}
+    flushed, cascaded = heard.flushed, heard.cascaded
+    heard.forget_flush()
     for connection, found in flushed.items():
         announce(session, connection, found)
     for connection, found in cascaded.items():

@@ -46,17 +46,19 @@ def _epoch_now_sqlite(element: epoch_now, compiler: SQLCompiler, **kw: object) -
 
 metadata = MetaData()
 
+
+def _number() -> Column[int]:
+    """The column that numbers the rows of a table."""
+    type_ = BigInteger().with_variant(Integer(), "sqlite")
+    return Column("id", type_, primary_key=True, autoincrement=True)
+
+
 #: Committed changes that are not yet known to be indexed. ``claimed_by`` and
 #: ``claimed_until`` are used where rows cannot be locked past a transaction.
 outbox = Table(
     "nefertari_outbox",
     metadata,
-    Column(
-        "id",
-        BigInteger().with_variant(Integer(), "sqlite"),
-        primary_key=True,
-        autoincrement=True,
-    ),
+    _number(),
     Column("secondary", String(64), nullable=False),
     Column("model", String(255), nullable=False),
     Column("path", String(255), nullable=False),
@@ -116,12 +118,7 @@ worker = Table(
 debt = Table(
     "nefertari_debt",
     metadata,
-    Column(
-        "id",
-        BigInteger().with_variant(Integer(), "sqlite"),
-        primary_key=True,
-        autoincrement=True,
-    ),
+    _number(),
     Column("secondary", String(64), nullable=False),
     Column("model", String(255), nullable=False),
     Column("reason", Text, nullable=False),

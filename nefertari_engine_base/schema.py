@@ -185,6 +185,8 @@ class RelationSchema:
         order of the owner's primary key (one-to-many).
     :attr through: the link is stored in a table of its own (many-to-many).
     :attr inline: what is embedded is a part of the owner, and has no key of its own.
+    :attr dangling: nothing keeps the owner from holding the key of what is not there
+        yet, or no more. It can so be looked up by the key alone.
     """
 
     name: str
@@ -194,6 +196,7 @@ class RelationSchema:
     target_fields: tuple[str, ...] = ()
     through: bool = False
     inline: bool = False
+    dangling: bool = False
     reindex: Reindex = Reindex.ALWAYS
     declared: Any = None
 

@@ -37,6 +37,9 @@ class IPublisher(Interface):
     def forgo(transaction: ITransactionLog, names: frozenset[str]) -> bool:
         """Whether sync is suspended for all of these models; then they are owed."""
 
+    def owe(transaction: ITransactionLog, names: frozenset[str], reason: str) -> None:
+        """Owe the documents of these models."""
+
 
 class ITransactionLog(Interface):
     """What one transaction of a primary has changed so far."""

@@ -30,6 +30,7 @@ from nefertari_engine_base.settings import SyncMode
 from nefertari_engine_base.sync import failures, suspension, visibility
 from nefertari_engine_base.sync.delivery import deliver_inline
 from nefertari_engine_base.values import Change, Debt, OutboxEntry, Touch
+from nefertari_engine_base.values.debts import SUSPENDED
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
@@ -78,9 +79,15 @@ class Publisher:
         off = suspension.current(self._engines.settings.suspended)
         if not all(map(off.covers, names)):
             return False
-        for secondary in self._engines.secondaries:
-            transaction.owe(Debt(secondary, name) for name in sorted(names))
+        self.owe(transaction, names, SUSPENDED)
         return True
+
+    def owe(
+        self, transaction: ITransactionLog, names: frozenset[str], reason: str
+    ) -> None:
+        """See :meth:`IPublisher.owe`."""
+        for secondary in self._engines.secondaries:
+            transaction.owe(Debt(secondary, name, reason) for name in sorted(names))
 
     def committed(
         self,

@@ -99,6 +99,7 @@ class DependencyGraph:
             for dependency in self._dependencies.get(name, ())
             if dependency.relations
             and not dependency.relations[-1].target_fields
+            and not dependency.relations[-1].dangling
             and not dependency.is_never_followed
         ]
 
@@ -154,9 +155,18 @@ def _touched(secondary: str, dependency: Dependency, change: Change) -> Iterator
     relation = dependency.relations[-1]
     if relation.target_fields:
         yield from _touched_owners(secondary, dependency, change)
-    elif change.action is Action.UPDATED and _meets(change, dependency.contents):
-        # A new row is shown by nobody yet; who shows a deleted one was looked up.
+    elif _is_looked_up(relation, dependency, change):
         yield Touch(secondary, root, change.ref.id, dependency.path)
+
+
+def _is_looked_up(
+    relation: RelationSchema, dependency: Dependency, change: Change
+) -> bool:
+    if change.action is Action.UPDATED:
+        return _meets(change, dependency.contents)
+    # Elsewhere a new row is shown by nobody yet, and who shows a deleted one was
+    # looked up before.
+    return relation.dangling and not change.fresh
 
 
 def _touched_owners(

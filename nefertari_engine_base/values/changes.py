@@ -40,6 +40,8 @@ class Change:
     :attr previous: the values that those fields had before, where they differ.
     :attr shown_in: for a row that goes: ids of the documents that show it, by model,
         looked up while it was still there.
+    :attr fresh: for a row that comes: its key was made for it, so that nothing can
+        have referred to it before.
     """
 
     ref: DocumentRef
@@ -48,6 +50,7 @@ class Change:
     references: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     previous: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     shown_in: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NOTHING)
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ GONE = "the index was gone"
 REPLACED = "the index was replaced"
 OLDER = "the index is older than what was written to it"
 EMPTIED = "documents are missing from the index"
+CLEARED = "the collection was dropped or replaced"
 
 
 @dataclass(frozen=True, slots=True)

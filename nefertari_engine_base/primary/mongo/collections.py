@@ -26,6 +26,10 @@ VERSION_JUMP = 2**20
 #: apart; they do not order it.
 _NUMBERS_AT_ONCE = 100
 
+#: How long a writer may take for its write, in seconds, before what it has announced
+#: counts as written.
+WRITER_LEASE = 60.0
+
 #: Seconds that the server's clock is believed without asking it again.
 _CLOCK_IS_FRESH = 60.0
 

@@ -1,15 +1,22 @@
-"""Debts in a database of MongoDB, and what is remembered of each index."""
+"""Debts in a database of MongoDB, and what is remembered of each index.
+
+A debt for what is about to be written comes before the write, as entries do: it is
+*open*, and no catch-up may settle it, until its writer closes it or the writer's lease
+ends.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from threading import local
 from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from nefertari_engine_base.primary.mongo.collections import (
+    WRITER_LEASE,
     Collections,
     translated_errors,
 )
@@ -21,6 +28,9 @@ class Indebted:
 
     collections: Collections
 
+    def __init__(self) -> None:
+        self._of_thread = local()
+
     def owe(self, debts: Iterable[Debt]) -> None:
         """See :meth:`IOutbox.owe`."""
         owed = list(debts)
@@ -28,7 +38,44 @@ class Indebted:
             with translated_errors():
                 self._insert_debts(owed)
 
-    def _insert_debts(self, debts: Sequence[Debt]) -> list[int]:
+    def open_debts(self, debts: Sequence[Debt]) -> list[int]:
+        """Owe what is about to be written; the numbers of the debts.
+
+        :raises PrimaryError: if MongoDB did not take them; then nothing must be
+            written.
+        """
+        with translated_errors():
+            until = self.collections.now() + WRITER_LEASE
+            return self._insert_debts(debts, writer_until=until)
+
+    def close_debts(self, numbers: Sequence[int], debts: Sequence[Debt]) -> None:
+        """What these debts are for is written, or never will be.
+
+        They take the place of those that this thread has closed before, so that many
+        writes do not make many debts.
+        """
+        closed: dict[Debt, int] = self._of_thread.__dict__.setdefault("closed", {})
+        with translated_errors():
+            for number, debt in zip(numbers, debts, strict=True):
+                if not self._close_debt(number, closed.pop(debt, None)):
+                    # The lease has ended, and a catch-up that may have looked before
+                    # the write has settled it.
+                    (number,) = self._insert_debts([debt])
+                closed[debt] = number
+
+    def _close_debt(self, number: int, earlier: int | None) -> bool:
+        """Close a debt, if it is there; it takes the place of an earlier one."""
+        debts = self.collections.debts
+        update: dict[str, Any] = {"$set": {"writer_until": 0.0}}
+        if earlier is not None:
+            replaced = debts.find_one_and_delete({"_id": earlier})
+            if replaced is not None:
+                update["$min"] = {"created_at": replaced["created_at"]}
+        return debts.update_one({"_id": number}, update).matched_count > 0
+
+    def _insert_debts(
+        self, debts: Sequence[Debt], writer_until: float = 0.0
+    ) -> list[int]:
         numbers = self.collections.numbers(len(debts))
         now = self.collections.now()
         self.collections.debts.insert_many(
@@ -39,6 +86,7 @@ class Indebted:
                     "model": debt.model,
                     "reason": debt.reason,
                     "created_at": now,
+                    "writer_until": writer_until,
                 }
                 for number, debt in zip(numbers, debts, strict=True)
             ]
@@ -47,8 +95,12 @@ class Indebted:
 
     def debts(self, model: str, secondaries: Iterable[str]) -> Sequence[int]:
         """See :meth:`IOutbox.debts`."""
-        query = {"model": model, "secondary": {"$in": list(secondaries)}}
         with translated_errors():
+            query = {
+                "model": model,
+                "secondary": {"$in": list(secondaries)},
+                "writer_until": {"$lte": self.collections.now()},
+            }
             return sorted(debt["_id"] for debt in self.collections.debts.find(query))
 
     def settle(self, numbers: Sequence[int]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import mongoengine as me
+from mongoengine.connection import DEFAULT_CONNECTION_NAME, get_db
 from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
@@ -23,6 +25,29 @@ RawCollection = Collection[dict[str, Any]]
 MOST_KEYS = 5_000
 
 
+class _Home(NamedTuple):
+    alias: str
+    collection: str
+
+
+_HOMES: WeakKeyDictionary[type, _Home] = WeakKeyDictionary()
+
+
+def home_of(model: Any) -> RawCollection:
+    """The collection that the documents of a class are in.
+
+    ``switch_db`` and ``switch_collection`` give the class another one for a while, in
+    all threads. Documents of the index are never made from that: the first call for a
+    class, when the configuration is completed, remembers which is its own.
+    """
+    home = _HOMES.get(model)
+    if home is None:
+        alias = model._meta.get("db_alias", DEFAULT_CONNECTION_NAME)
+        home = _HOMES[model] = _Home(alias, model._get_collection_name())
+    collection: RawCollection = get_db(home.alias)[home.collection]
+    return collection
+
+
 def collection_of(model: Any) -> RawCollection:
     """The collection of a class, to be read for delivery: on the primary, and what a
     majority has.
@@ -31,8 +56,7 @@ def collection_of(model: Any) -> RawCollection:
     every write which came before it: what is read after the draw holds them all.
     https://www.mongodb.com/docs/manual/reference/read-concern-majority/
     """
-    collection: RawCollection = model._get_collection()
-    return collection.with_options(
+    return home_of(model).with_options(
         read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
     )
 
@@ -70,6 +94,11 @@ def key_of(schema: ModelSchema, document_id: str) -> Any:
         if isinstance(field, me.ObjectIdField):
             expected = "24 hexadecimal digits"
         raise InvalidDocumentId(schema.name, document_id, expected) from error
+
+
+def stored_key(instance: Any) -> Any:
+    """The ``_id`` of an instance; ``None`` if it has none yet."""
+    return key_field_of(type(instance)).to_mongo(instance.pk)
 
 
 class Ids:

@@ -24,6 +24,7 @@ from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.mongo import status
 from nefertari_engine_base.primary.mongo.claims import LEASE, LeasingClaim, OwnClaim
 from nefertari_engine_base.primary.mongo.collections import (
+    WRITER_LEASE,
     Collections,
     translated_errors,
 )
@@ -40,10 +41,6 @@ from nefertari_engine_base.values import (
     SyncStatus,
     Touch,
 )
-
-#: How long a writer may take for its write, in seconds, before its entry counts as
-#: confirmed.
-WRITER_LEASE = 60.0
 
 #: Seconds until an unconfirmed entry is delivered: longer than writes take, so that few
 #: are delivered twice; short, since the writer may have died after its write.
@@ -66,6 +63,7 @@ class MongoOutbox(Indebted):
     generation = 0
 
     def __init__(self, database: Database[dict[str, Any]], loader_of: LoaderOf) -> None:
+        super().__init__()
         self.collections = Collections(database)
         self.loader_of = loader_of
 

@@ -264,6 +264,7 @@ class _Builder:
             many=reference[1],
             document=below.build(path),
             owner_fields=(name,),
+            dangling=True,
             reindex=self._reindex(path, level.nested),
             declared=declared,
         )

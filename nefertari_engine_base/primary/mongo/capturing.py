@@ -1,0 +1,402 @@
+"""Collections that announce what is written to them.
+
+Every write of MongoEngine comes down to a method of PyMongo's collection: those of
+documents, those of query sets, which send no signal, those of cascades and of
+``reverse_delete_rule``. So a model gets a collection of its own class here, and nothing
+has to be known of who writes.
+
+A write that names its documents by a query is narrowed to those that were found, and
+announced, before it. The query stays, so that what has ceased to match meanwhile is
+left alone; so is what has begun to match meanwhile, as if it had come later.
+"""
+
+# ruff: noqa: A002 - the names of PyMongo's arguments are a part of its interface
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+
+from bson import ObjectId
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+from pymongo.results import (
+    DeleteResult,
+    InsertManyResult,
+    InsertOneResult,
+    UpdateResult,
+)
+
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.mongo.announcing import announced, forgone, owed
+from nefertari_engine_base.primary.mongo.effects import Effect, changes_of
+from nefertari_engine_base.primary.mongo.keys import stored_key
+from nefertari_engine_base.primary.mongo.results import (
+    has_deleted,
+    has_matched,
+    is_there,
+    sum_of_deletes,
+    sum_of_updates,
+)
+from nefertari_engine_base.primary.mongo.selecting import (
+    NOTHING,
+    Raw,
+    Selection,
+    narrowed,
+)
+from nefertari_engine_base.primary.mongo.sources import SOURCES, Source
+from nefertari_engine_base.primary.mongo.updates import inserted_by, replaced_by
+from nefertari_engine_base.values import Action
+from nefertari_engine_base.values.debts import CLEARED
+
+R = TypeVar("R")
+
+Query = Mapping[str, Any]
+Options = Mapping[str, Any]
+#: Writes what matches a query; inserts it, if told so, where nothing does.
+Upserting = Callable[..., R]
+
+
+class AnnouncingCollection(Collection[dict[str, Any]]):
+    """PyMongo's collection, whose writes are announced before and confirmed after.
+
+    It takes the arguments of :class:`pymongo.collection.Collection`, and one more.
+
+    :param acting: the instance whose method has asked for the collection, if any.
+    """
+
+    def __init__(self, *args: Any, acting: Any = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._acting = acting
+
+    @classmethod
+    def of(
+        cls, collection: Collection[Any], acting: Any = None
+    ) -> AnnouncingCollection:
+        """A collection like another one, that announces its writes."""
+        return cls(
+            collection.database,
+            collection.name,
+            codec_options=collection.codec_options,
+            read_preference=collection.read_preference,
+            write_concern=collection.write_concern,
+            read_concern=collection.read_concern,
+            acting=acting,
+        )
+
+    def with_options(self, *args: Any, **options: Any) -> Any:
+        """See :meth:`pymongo.collection.Collection.with_options`."""
+        return self.of(super().with_options(*args, **options), self._acting)
+
+    # --- inserts -------------------------------------------------------------
+
+    def insert_one(self, document: Any, *args: Any, **options: Any) -> InsertOneResult:
+        """See :meth:`pymongo.collection.Collection.insert_one`."""
+        sources = SOURCES.of(self)
+        if not sources:
+            return super().insert_one(document, *args, **options)
+        effect = Effect(Action.CREATED, fresh=_give_key(document))
+        with (
+            _known_to(self._acting, document["_id"]),
+            self._announced(sources, [document], effect, options),
+        ):
+            return super().insert_one(document, *args, **options)
+
+    def insert_many(
+        self, documents: Iterable[Any], *args: Any, **options: Any
+    ) -> InsertManyResult:
+        """See :meth:`pymongo.collection.Collection.insert_many`."""
+        sources = SOURCES.of(self)
+        if not sources:
+            return super().insert_many(documents, *args, **options)
+        raws = list(documents)
+        found = []
+        for raw in raws:
+            effect = Effect(Action.CREATED, fresh=_give_key(raw))
+            found += changes_of(sources, [raw], effect)
+        is_answered = self._is_answered(options)
+        with forgone(sources, is_answered) as is_forgone:
+            if is_forgone:
+                return super().insert_many(raws, *args, **options)
+        with announced(found, is_answered):
+            return super().insert_many(raws, *args, **options)
+
+    # --- writes of one document ------------------------------------------------
+
+    def update_one(
+        self, filter: Query, update: Any, upsert: bool = False, *args: Any,
+        **options: Any,
+    ) -> UpdateResult:  # fmt: skip
+        """See :meth:`pymongo.collection.Collection.update_one`."""
+        change = super().update_one
+
+        def write(query: Query, upsert: bool = False) -> UpdateResult:
+            return change(query, update, upsert, *args, **options)
+
+        return self._upsert_one(filter, update, upsert, options, write, has_matched)
+
+    def replace_one(
+        self, filter: Query, replacement: Any, upsert: bool = False, *args: Any,
+        **options: Any,
+    ) -> UpdateResult:  # fmt: skip
+        """See :meth:`pymongo.collection.Collection.replace_one`."""
+        change = super().replace_one
+
+        def write(query: Query, upsert: bool = False) -> UpdateResult:
+            return change(query, replacement, upsert, *args, **options)
+
+        return self._upsert_one(
+            filter, replacement, upsert, options, write, has_matched
+        )
+
+    def find_one_and_update(
+        self, filter: Query, update: Any, projection: Any = None, sort: Any = None,
+        upsert: bool = False, *args: Any, **options: Any,
+    ) -> Any:  # fmt: skip
+        """See :meth:`pymongo.collection.Collection.find_one_and_update`."""
+        change = super().find_one_and_update
+
+        def write(query: Query, upsert: bool = False) -> Any:
+            return change(query, update, projection, sort, upsert, *args, **options)
+
+        sorted_ = {**options, "sort": sort}
+        return self._upsert_one(filter, update, upsert, sorted_, write, is_there)
+
+    def find_one_and_replace(
+        self, filter: Query, replacement: Any, projection: Any = None,
+        sort: Any = None, upsert: bool = False, *args: Any, **options: Any,
+    ) -> Any:  # fmt: skip
+        """See :meth:`pymongo.collection.Collection.find_one_and_replace`."""
+        change = super().find_one_and_replace
+
+        def write(query: Query, upsert: bool = False) -> Any:
+            chosen = (projection, sort, upsert)
+            return change(query, replacement, *chosen, *args, **options)
+
+        sorted_ = {**options, "sort": sort}
+        return self._upsert_one(filter, replacement, upsert, sorted_, write, is_there)
+
+    def find_one_and_delete(
+        self, filter: Query, projection: Any = None, sort: Any = None, *args: Any,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        """See :meth:`pymongo.collection.Collection.find_one_and_delete`."""
+        change = super().find_one_and_delete
+
+        def write(query: Query) -> Any:
+            return change(query, projection, sort, *args, **options)
+
+        sources = SOURCES.of(self)
+        if not sources:
+            return write(filter)
+        effect, sorted_ = Effect(Action.DELETED), {**options, "sort": sort}
+        return self._write_one(sources, filter, effect, sorted_, write, is_there)
+
+    def delete_one(self, filter: Query, *args: Any, **options: Any) -> DeleteResult:
+        """See :meth:`pymongo.collection.Collection.delete_one`."""
+        change = super().delete_one
+
+        def write(query: Query) -> DeleteResult:
+            return change(query, *args, **options)
+
+        sources = SOURCES.of(self)
+        if not sources:
+            return write(filter)
+        effect = Effect(Action.DELETED)
+        return self._write_one(sources, filter, effect, options, write, has_deleted)
+
+    def _upsert_one(
+        self, query: Query, update: Any, upsert: bool, options: Options,
+        write: Upserting[R], has_matched: Callable[[R], bool],
+    ) -> R:  # fmt: skip
+        sources = SOURCES.of(self)
+        if not sources:
+            return write(query, upsert)
+        while True:
+            effect = Effect.of(update)
+            result = self._write_one(
+                sources, query, effect, options, write, has_matched
+            )
+            if not upsert or has_matched(result):
+                return result
+            try:
+                return self._insert_by(sources, query, update, options, write)
+            except DuplicateKeyError:
+                if Selection(self, query, options).first() is None:
+                    raise
+                # Another one was inserted at the same time: it is to be changed.
+
+    def _write_one(
+        self, sources: Sequence[Source], query: Query, effect: Effect,
+        options: Options, write: Callable[[Query], R], has_matched: Callable[[R], bool],
+    ) -> R:  # fmt: skip
+        """Write the first document that a query finds, or nothing."""
+        while True:
+            raw = self._own(query)
+            is_own = raw is not None
+            if raw is None:
+                raw = Selection(self, query, options).first(options.get("sort"))
+            if raw is None:
+                return write(NOTHING)
+            with self._announced(sources, [raw], effect, options):
+                result = write(narrowed(query, [raw["_id"]]))
+            if is_own or has_matched(result):
+                return result
+            # It was changed or deleted meanwhile: another one is the first now.
+
+    def _insert_by(
+        self, sources: Sequence[Source], query: Query, update: Any, options: Options,
+        write: Upserting[R],
+    ) -> R:  # fmt: skip
+        """Insert what an upsert says, under a key that is known before."""
+        raw = inserted_by(query, update)
+        effect = Effect(Action.CREATED, fresh=_give_key(raw))
+        if self._acting is not None:
+            raw.setdefault("_cls", self._acting._class_name)
+        with self._announced(sources, [raw], effect, options):
+            return write(narrowed(query, [raw["_id"]]), True)
+
+    # --- writes of many --------------------------------------------------------
+
+    def update_many(
+        self, filter: Query, update: Any, upsert: bool = False, *args: Any,
+        **options: Any,
+    ) -> UpdateResult:  # fmt: skip
+        """See :meth:`pymongo.collection.Collection.update_many`.
+
+        Of more than some thousands of documents it is several updates, one after the
+        other.
+        """
+        change = super().update_many
+
+        def write(query: Query, upsert: bool = False) -> UpdateResult:
+            return change(query, update, upsert, *args, **options)
+
+        sources = SOURCES.of(self)
+        if not sources:
+            return write(filter, upsert)
+        with forgone(sources, self._is_answered(options)) as is_forgone:
+            if is_forgone:
+                return write(filter, upsert)
+        effect = Effect.of(update)
+        while True:
+            results = list(self._write_many(sources, filter, effect, options, write))
+            if not upsert or any(map(has_matched, results)):
+                return sum_of_updates(results) if results else write(NOTHING)
+            try:
+                return self._insert_by(sources, filter, update, options, write)
+            except DuplicateKeyError:
+                if Selection(self, filter, options).first() is None:
+                    raise
+
+    def delete_many(self, filter: Query, *args: Any, **options: Any) -> DeleteResult:
+        """See :meth:`pymongo.collection.Collection.delete_many`.
+
+        Of more than some thousands of documents it is several deletes, one after the
+        other.
+        """
+        change = super().delete_many
+
+        def write(query: Query) -> DeleteResult:
+            return change(query, *args, **options)
+
+        sources = SOURCES.of(self)
+        if not sources:
+            return write(filter)
+        with forgone(sources, self._is_answered(options)) as is_forgone:
+            if is_forgone:
+                return write(filter)
+        effect = Effect(Action.DELETED)
+        results = list(self._write_many(sources, filter, effect, options, write))
+        return sum_of_deletes(results) if results else write(NOTHING)
+
+    def _write_many(
+        self, sources: Sequence[Source], query: Query, effect: Effect,
+        options: Options, write: Callable[[Query], R],
+    ) -> Iterator[R]:  # fmt: skip
+        own = self._own(query)
+        chunks = Selection(self, query, options).chunks() if own is None else [[own]]
+        for raws in chunks:
+            with self._announced(sources, raws, effect, options):
+                yield write(narrowed(query, [raw["_id"] for raw in raws]))
+
+    # --- what names no documents -------------------------------------------------
+
+    def drop(self, *args: Any, **options: Any) -> None:
+        """See :meth:`pymongo.collection.Collection.drop`; its documents are owed."""
+        with owed(SOURCES.of(self), CLEARED):
+            super().drop(*args, **options)
+
+    def rename(self, *args: Any, **options: Any) -> Any:
+        """See :meth:`pymongo.collection.Collection.rename`; its documents are owed."""
+        with owed(SOURCES.of(self), CLEARED):
+            return super().rename(*args, **options)
+
+    def aggregate(self, pipeline: Any, *args: Any, **options: Any) -> Any:
+        """See :meth:`pymongo.collection.Collection.aggregate`; what it replaces by
+        ``$out``, or changes by ``$merge``, is owed."""
+        target = replaced_by(self, pipeline)
+        with owed(SOURCES.of(target) if target is not None else (), CLEARED):
+            return super().aggregate(pipeline, *args, **options)
+
+    def bulk_write(self, *args: Any, **options: Any) -> Any:
+        """Refused where documents are followed: what it writes would not be known.
+
+        :raises PrimaryError: always, unless nobody follows these documents.
+        """
+        if SOURCES.of(self):
+            raise PrimaryError(
+                f"bulk_write on {self.name!r} would not be followed by the index. Use "
+                f"insert_many, update_many and delete_many, or the query set's methods."
+            )
+        return super().bulk_write(*args, **options)
+
+    # --- questions -----------------------------------------------------------------
+
+    def _announced(
+        self, sources: Sequence[Source], raws: Iterable[Raw], effect: Effect,
+        options: Options,
+    ) -> AbstractContextManager[None]:  # fmt: skip
+        found = changes_of(sources, raws, effect, self._acting)
+        return announced(found, self._is_answered(options))
+
+    def _is_answered(self, options: Options) -> bool:
+        """Whether the answer to a write says that it is done, for good."""
+        session = options.get("session")
+        return self.write_concern.acknowledged and not (
+            session is not None and session.in_transaction
+        )
+
+    def _own(self, query: Query) -> Raw | None:
+        """The acting instance's own document, if a query names that by its key."""
+        acting = self._acting
+        if acting is None or acting._created or query.get("_id") is None:
+            return None
+        if query["_id"] != stored_key(acting):
+            return None
+        return {"_id": query["_id"], "_cls": acting._class_name}
+
+
+def _give_key(document: Any) -> bool:
+    """Make sure that a document has a key; whether it was made for it."""
+    if "_id" in document:
+        return False
+    document["_id"] = ObjectId()
+    return True
+
+
+@contextmanager
+def _known_to(instance: Any, key: Any) -> Iterator[None]:
+    """An instance has the key that its document gets, unless that fails."""
+    if instance is None or instance.pk is not None:
+        yield
+        return
+    name = instance._meta["id_field"]
+    # Not as an attribute, by which MongoEngine would take it for saved.
+    instance._data[name] = instance._fields[name].to_python(key)
+    try:
+        yield
+    except BaseException:
+        instance._data[name] = None
+        raise

@@ -1,0 +1,45 @@
+"""What writes of MongoDB have answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymongo.results import DeleteResult, UpdateResult
+
+
+def has_matched(result: UpdateResult) -> bool:
+    """Whether an update has found a document, as far as it was answered."""
+    return not result.acknowledged or result.matched_count > 0
+
+
+def has_deleted(result: DeleteResult) -> bool:
+    """Whether a delete has found a document, as far as it was answered."""
+    return not result.acknowledged or result.deleted_count > 0
+
+
+def is_there(document: Any) -> bool:
+    """Whether a document was found."""
+    return document is not None
+
+
+def sum_of_updates(results: Sequence[UpdateResult]) -> UpdateResult:
+    """One result of several updates."""
+    if len(results) == 1 or not results[-1].acknowledged:
+        return results[-1]
+    matched = sum(result.matched_count for result in results)
+    raw = {
+        "n": matched,
+        "nModified": sum(result.modified_count for result in results),
+        "ok": 1.0,
+        "updatedExisting": matched > 0,
+    }
+    return UpdateResult(raw, acknowledged=True)
+
+
+def sum_of_deletes(results: Sequence[DeleteResult]) -> DeleteResult:
+    """One result of several deletes."""
+    if len(results) == 1 or not results[-1].acknowledged:
+        return results[-1]
+    deleted = sum(result.deleted_count for result in results)
+    return DeleteResult({"n": deleted, "ok": 1.0}, acknowledged=True)

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import mongoengine as me
 import pytest
 
+from tests.mongo.films import Films
+
 _NUMBERS = itertools.count(1)
 
 
@@ -24,3 +26,11 @@ def mongodb(mongodb_url) -> Iterator[object]:
         client.drop_database(name)
     finally:
         me.disconnect()
+
+
+@pytest.fixture
+def films(mongodb) -> Iterator[Films]:
+    """Films, and nothing delivered until it is asked for."""
+    films = Films()
+    yield films
+    films.close()

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
+from weakref import ref
 
 from bson import ObjectId
 from pymongo.collection import Collection
@@ -68,7 +69,12 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
 
     def __init__(self, *args: Any, acting: Any = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._acting = acting
+        # Weakly, since instances keep query sets, and these keep collections.
+        self._acting_ref = None if acting is None else ref(acting)
+
+    @property
+    def _acting(self) -> Any:
+        return None if self._acting_ref is None else self._acting_ref()
 
     @classmethod
     def of(

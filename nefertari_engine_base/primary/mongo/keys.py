@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import mongoengine as me
@@ -17,6 +17,8 @@ from nefertari_engine_base.exceptions import InvalidDocumentId
 from nefertari_engine_base.primary.mongo.encoders import reader_of
 from nefertari_engine_base.primary.mongo.types import key_field_of
 from nefertari_engine_base.schema import ModelSchema
+
+T = TypeVar("T")
 
 RawCollection = Collection[dict[str, Any]]
 
@@ -137,8 +139,8 @@ def hops(schema: ModelSchema, path: str) -> list[tuple[ModelSchema, str]]:
     return found
 
 
-def chunks(keys: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    """Keys, so many at a time as one query asks for."""
+def chunks(keys: Iterable[T]) -> Iterator[Sequence[T]]:
+    """Keys, or what has one, so many at a time as one query asks for."""
     listed = list(keys)
     for start in range(0, len(listed), MOST_KEYS):
         yield listed[start : start + MOST_KEYS]

@@ -30,6 +30,7 @@ from nefertari_engine_base.primary.mongo.collections import (
 )
 from nefertari_engine_base.primary.mongo.debts import Indebted
 from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
+from nefertari_engine_base.primary.mongo.keys import chunks
 from nefertari_engine_base.primary.mongo.loading import Loader
 from nefertari_engine_base.refusals import load_apart
 from nefertari_engine_base.values import (
@@ -97,21 +98,25 @@ class MongoOutbox(Indebted):
 
     def confirm(self, entries: Sequence[OutboxEntry]) -> None:
         """The documents of these entries are written, or never will be."""
-        ids = [entry.id for entry in entries]
         with translated_errors():
-            # Whatever was looked up or refused may have been so before the write.
-            confirmed = {"writer_until": 0.0, "cursor": None, "dead_at": None}
-            outbox = self.collections.outbox
-            result = outbox.update_many(
-                {"_id": {"$in": ids}},
-                {"$set": {**confirmed, "due_at": self.collections.now()}},
-            )
-            if result.matched_count < len(ids):
-                there = {entry["_id"] for entry in outbox.find({"_id": {"$in": ids}})}
-                # The lease has ended, and a delivery that may have loaded before the
-                # write has taken them.
-                late = [entry.touch for entry in entries if entry.id not in there]
-                inserted(self.collections, late)
+            for chunk in chunks(entries):
+                self._confirm(chunk)
+
+    def _confirm(self, entries: Sequence[OutboxEntry]) -> None:
+        ids = [entry.id for entry in entries]
+        # Whatever was looked up or refused may have been so before the write.
+        confirmed = {"writer_until": 0.0, "cursor": None, "dead_at": None}
+        outbox = self.collections.outbox
+        result = outbox.update_many(
+            {"_id": {"$in": ids}},
+            {"$set": {**confirmed, "due_at": self.collections.now()}},
+        )
+        if result.matched_count < len(ids):
+            there = {entry["_id"] for entry in outbox.find({"_id": {"$in": ids}})}
+            # The lease has ended, and a delivery that may have loaded before the write
+            # has taken them.
+            late = [entry.touch for entry in entries if entry.id not in there]
+            inserted(self.collections, late)
 
     @contextmanager
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:

@@ -50,7 +50,7 @@ def _connect(url: str) -> None:
     try:
         # Without a database in it MongoEngine would take one that is called "test".
         name = parse_uri(url)["database"]
-    except PyMongoError as error:
+    except (PyMongoError, ValueError) as error:
         raise ConfigurationError(f"mongodb.url: {error}") from error
     if not name:
         raise ConfigurationError(

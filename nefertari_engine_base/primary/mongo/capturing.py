@@ -15,11 +15,10 @@ left alone; so is what has begun to match meanwhile, as if it had come later.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 from weakref import ref
 
-from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 from pymongo.results import (
@@ -32,7 +31,7 @@ from pymongo.results import (
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.primary.mongo.announcing import announced, forgone, owed
 from nefertari_engine_base.primary.mongo.effects import Effect, changes_of
-from nefertari_engine_base.primary.mongo.keys import stored_key
+from nefertari_engine_base.primary.mongo.keys import give_key, known_to, stored_key
 from nefertari_engine_base.primary.mongo.results import (
     has_deleted,
     has_matched,
@@ -102,9 +101,9 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         sources = SOURCES.of(self)
         if not sources:
             return super().insert_one(document, *args, **options)
-        effect = Effect(Action.CREATED, fresh=_give_key(document))
+        effect = Effect(Action.CREATED, fresh=give_key(document))
         with (
-            _known_to(self._acting, document["_id"]),
+            known_to(self._acting, document["_id"]),
             self._announced(sources, [document], effect, options),
         ):
             return super().insert_one(document, *args, **options)
@@ -119,7 +118,7 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         raws = list(documents)
         found = []
         for raw in raws:
-            effect = Effect(Action.CREATED, fresh=_give_key(raw))
+            effect = Effect(Action.CREATED, fresh=give_key(raw))
             found += changes_of(sources, [raw], effect)
         is_answered = self._is_answered(options)
         with forgone(sources, is_answered) as is_forgone:
@@ -257,7 +256,7 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
     ) -> R:  # fmt: skip
         """Insert what an upsert says, under a key that is known before."""
         raw = inserted_by(query, update)
-        effect = Effect(Action.CREATED, fresh=_give_key(raw))
+        effect = Effect(Action.CREATED, fresh=give_key(raw))
         if self._acting is not None:
             raw.setdefault("_cls", self._acting._class_name)
         with self._announced(sources, [raw], effect, options):
@@ -382,27 +381,3 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         if query["_id"] != stored_key(acting):
             return None
         return {"_id": query["_id"], "_cls": acting._class_name}
-
-
-def _give_key(document: Any) -> bool:
-    """Make sure that a document has a key; whether it was made for it."""
-    if "_id" in document:
-        return False
-    document["_id"] = ObjectId()
-    return True
-
-
-@contextmanager
-def _known_to(instance: Any, key: Any) -> Iterator[None]:
-    """An instance has the key that its document gets, unless that fails."""
-    if instance is None or instance.pk is not None:
-        yield
-        return
-    name = instance._meta["id_field"]
-    # Not as an attribute, by which MongoEngine would take it for saved.
-    instance._data[name] = instance._fields[name].to_python(key)
-    try:
-        yield
-    except BaseException:
-        instance._data[name] = None
-        raise

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import mongoengine as me
+from bson import ObjectId
 from mongoengine.connection import DEFAULT_CONNECTION_NAME, get_db
 from pymongo import ReadPreference
 from pymongo.collection import Collection
@@ -101,6 +103,30 @@ def key_of(schema: ModelSchema, document_id: str) -> Any:
 def stored_key(instance: Any) -> Any:
     """The ``_id`` of an instance; ``None`` if it has none yet."""
     return key_field_of(type(instance)).to_mongo(instance.pk)
+
+
+def give_key(document: Any) -> bool:
+    """Make sure that a document has a key; whether it was made for it."""
+    if "_id" in document:
+        return False
+    document["_id"] = ObjectId()
+    return True
+
+
+@contextmanager
+def known_to(instance: Any, key: Any) -> Iterator[None]:
+    """An instance has the key that its document gets, unless that fails."""
+    if instance is None or instance.pk is not None:
+        yield
+        return
+    name = instance._meta["id_field"]
+    # Not as an attribute, by which MongoEngine would take it for saved.
+    instance._data[name] = instance._fields[name].to_python(key)
+    try:
+        yield
+    except BaseException:
+        instance._data[name] = None
+        raise
 
 
 class Ids:

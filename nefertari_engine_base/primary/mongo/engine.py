@@ -12,7 +12,7 @@ from mongoengine.connection import disconnect
 from pymongo.errors import PyMongoError
 from zope.interface import implementer
 
-from nefertari_engine_base.exceptions import UnknownModel
+from nefertari_engine_base.exceptions import ConfigurationError, UnknownModel
 from nefertari_engine_base.interfaces import (
     IDependencyGraph,
     IPrimaryEngine,
@@ -69,6 +69,7 @@ class MongoDBEngine:
         """See :meth:`IPrimaryEngine.describe`."""
         options = options_of(model) or SecondaryOptions()
         described = schema.describe(model, options, options_of)
+        _check_database(described)
         self._schemas[described.name] = described
         self._loaders.pop(described.name, None)
         return described
@@ -208,6 +209,25 @@ def _with_embedded(schemas: Mapping[str, ModelSchema]) -> dict[str, ModelSchema]
             if schema.is_document(inner.model):
                 known.setdefault(inner.name, inner)
     return known
+
+
+def _check_database(described: ModelSchema) -> None:
+    """Each database draws its own versions, which tell nothing of another's changes.
+
+    :raises ConfigurationError: if documents would embed those of another database.
+    """
+    database = home_of(described.model).database
+    for relations, inner in described.walk(followed=True):
+        is_elsewhere = (
+            schema.is_document(inner.model)
+            and home_of(inner.model).database != database
+        )
+        if is_elsewhere:
+            path = ".".join(relation.name for relation in relations)
+            raise ConfigurationError(
+                f"{described.name}.{path} leads to documents of another database, "
+                f"whose changes are delivered apart. Leave {path!r} out of nested=."
+            )
 
 
 def _family(model: Any) -> Iterator[Any]:

@@ -109,7 +109,8 @@ class Collections:
         )
         if found is None:
             raise PrimaryError(
-                f"{self._database.name} lacks what deliveries need: run setup_database."
+                f"{self._database.name} lacks what deliveries need: call "
+                f"setup_database(config), or run nefertari-es setup."
             )
         return int(found["value"])
 

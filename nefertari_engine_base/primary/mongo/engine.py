@@ -51,6 +51,7 @@ class MongoDBEngine:
 
     def __init__(self, closes: str | None = None) -> None:
         self._closes = closes
+        self._has_hinted = False
         self._publisher: IPublisher | None = None
         self._schemas: dict[str, ModelSchema] = {}
         self._known: dict[str, ModelSchema] = {}
@@ -109,7 +110,10 @@ class MongoDBEngine:
         self.hint()
 
     def hint(self) -> None:
-        """Log a warning for each index that MongoDB lacks and deliveries want."""
+        """Log a warning for each index that MongoDB lacks and deliveries want, once."""
+        if self._has_hinted:
+            return
+        self._has_hinted = True
         try:
             with pymongo.timeout(_HINT_TIMEOUT):
                 for missing in missing_indexes(self._schemas.values()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import click
 from rich.console import Console
@@ -68,9 +67,18 @@ def remove(config: str) -> None:
     click.echo(f"{_count(states)} removed.")
 
 
-def _triggers(engines: Engines) -> Iterator[ITriggers]:
-    for primary in engines.primaries.values():
-        yield from primary.triggers(tuple(engines.secondaries))
+def _triggers(engines: Engines) -> list[ITriggers]:
+    found = [
+        triggers
+        for primary in engines.primaries.values()
+        for triggers in primary.triggers(tuple(engines.secondaries))
+    ]
+    if not found:
+        raise click.ClickException(
+            f"no engine of this application ({', '.join(engines.primaries)}) has "
+            f"triggers. What other programs write is found by nefertari-es index."
+        )
+    return found
 
 
 def _count(states: list[TriggerState]) -> str:

@@ -10,10 +10,10 @@ from tests.sync.models import declare
 
 INI = """
 [app:main]
-use = call:tests.cli.application:main
-sqlalchemy.url = {database_url}
+use = call:tests.cli.{application}:main
+{database}
 nefertari.engine =
-    nefertari_engine_base.primary.sqla
+    nefertari_engine_base.primary.{primary}
     nefertari_es
 nefertari.sync = worker
 elasticsearch.hosts = {search_url}
@@ -55,7 +55,9 @@ def make_ini(app, tmp_path, database_url, elasticsearch_url, index_prefix):
         path = tmp_path / "app.ini"
         path.write_text(
             INI.format(
-                database_url=database_url.replace("%", "%%"),
+                application="application",
+                primary="sqla",
+                database="sqlalchemy.url = " + database_url.replace("%", "%%"),
                 search_url=elasticsearch_url,
                 prefix=index_prefix,
                 more="\n".join(lines),

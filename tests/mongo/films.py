@@ -15,31 +15,31 @@ from nefertari_engine_base.sync.worker import drain
 from nefertari_engine_base.testing.memory import MemoryEngine
 
 
-class Country(me.Document):
+class Land(me.Document):
     """Has no documents of its own."""
 
     code = me.StringField(primary_key=True)
     name = me.StringField()
 
 
-class Person(me.Document):
+class Human(me.Document):
     meta = {"allow_inheritance": True, "indexes": ["country"]}
 
     name = me.StringField()
     notes = me.StringField()
-    country = me.ReferenceField(Country)
+    country = me.ReferenceField(Land)
 
 
-class Director(Person):
+class Filmmaker(Human):
     style = me.StringField()
 
 
-class Award(me.EmbeddedDocument):
+class Prize(me.EmbeddedDocument):
     title = me.StringField()
-    given_by = me.ReferenceField(Country)
+    given_by = me.ReferenceField(Land)
 
 
-class Film(Queryable, me.Document):
+class Picture(Queryable, me.Document):
     meta = {"indexes": ["director", "cast", "awards.given_by"]}
 
     title = me.StringField(db_field="t")
@@ -49,21 +49,23 @@ class Film(Queryable, me.Document):
     code = me.StringField(unique=True, sparse=True)
     published = me.BooleanField(default=True)
     tags = me.ListField(me.StringField())
-    director = me.ReferenceField(Director, db_field="d", reverse_delete_rule=me.NULLIFY)
-    cast = me.ListField(me.ReferenceField(Person, reverse_delete_rule=me.PULL))
-    awards = me.EmbeddedDocumentListField(Award)
+    director = me.ReferenceField(
+        Filmmaker, db_field="d", reverse_delete_rule=me.NULLIFY
+    )
+    cast = me.ListField(me.ReferenceField(Human, reverse_delete_rule=me.PULL))
+    awards = me.EmbeddedDocumentListField(Prize)
 
 
-class Review(me.Document):
+class Critique(me.Document):
     stars = me.IntField()
-    film = me.ReferenceField(Film, reverse_delete_rule=me.CASCADE)
+    film = me.ReferenceField(Picture, reverse_delete_rule=me.CASCADE)
 
 
 class Ticket(me.Document):
-    film = me.ReferenceField(Film, reverse_delete_rule=me.DENY)
+    film = me.ReferenceField(Picture, reverse_delete_rule=me.DENY)
 
 
-MODELS = (Film, Person, Review, Ticket)
+MODELS = (Picture, Human, Critique, Ticket)
 NESTED = ("director.country", "cast", "awards.given_by")
 
 
@@ -81,20 +83,20 @@ class Films:
         config.add_primary_engine(self.primary)
         config.add_secondary_engine(self.secondary)
         config.add_secondary(
-            Film,
+            Picture,
             nested=NESTED,
             exclude=("notes", "director.notes", "cast.notes"),
             when=lambda model: me.Q(published=True),
         )
-        config.add_secondary(Person, exclude=("notes",))
-        config.add_secondary(Review)
+        config.add_secondary(Human, exclude=("notes",))
+        config.add_secondary(Critique)
         config.add_secondary(Ticket)
         self.heard, self.listener = [], None
         config.add_subscriber(self._hear, IInTransaction)
         config.commit()
         self.engines = engines_of(config.registry)
         self.engines.setup_database()
-        self.outbox = self.primary.outbox_of(self.engines.schema_of(Film))
+        self.outbox = self.primary.outbox_of(self.engines.schema_of(Picture))
 
     def _hear(self, event):
         if self.listener is not None:

@@ -490,7 +490,7 @@ def test_waiting_keys_are_those_that_an_entry_names(outbox):
 
 
 def test_what_fails_in_mongodb_is_an_error_of_the_family(mongodb):
-    with pytest.raises(PrimaryError, match="run setup_database"):
+    with pytest.raises(PrimaryError, match="call setup_database"):
         MongoOutbox(mongodb, loader_of).draw_and_load([])
     client = pymongo.MongoClient(
         "mongodb://127.0.0.1:1", serverSelectionTimeoutMS=50, connect=False

@@ -15,8 +15,13 @@ export PUT_ON_PATH
 
 .PHONY: test demo bench chaos lint types docs format clean
 
+# Most of a test's time is waiting for servers, so there are more processes than cores.
+TEST_SERVERS := elasticsearch opensearch postgresql mongodb
+TEST_PROCESSES ?= 3
+
 test: $(READY)
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/python -m tools.servers run $(TEST_SERVERS) -- \
+		$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 # DEMO_CHECK=1 ends after the tour, with exit status 0 or 1.
 demo: $(READY)

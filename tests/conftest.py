@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import pytest
 import sqlalchemy as sa
@@ -97,10 +98,29 @@ def empty_database(kind: str, server_of, tmp_path_factory) -> Iterator[str]:
         yield from _empty_postgresql(server_of(kind).url)
 
 
+@lru_cache
+def _database_of_process(server_url: str) -> sa.URL:
+    """URL of a database that no other process of the tests uses.
+
+    Extensions belong to a database, and are in the way of those who add them, too.
+    """
+    url, worker = sa.make_url(server_url), os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return url
+    name = f"{url.database}_{worker}"
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        there = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
+        if connection.execute(there, {"name": name}).scalar() is None:
+            connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return url.set(database=name)
+
+
 def _empty_postgresql(server_url: str) -> Iterator[str]:
     # A schema of its own is as good as a database, and twenty times cheaper.
     name = f"test_{os.getpid()}_{next(_NUMBERS)}"
-    url = sa.make_url(server_url)
+    url = _database_of_process(server_url)
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(sa.text(f"CREATE SCHEMA {name}"))

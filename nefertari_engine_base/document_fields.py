@@ -181,3 +181,17 @@ def compute(
         return field.encode(value)
     except (ValueError, TypeError, ArithmeticError, KeyError, AttributeError) as error:
         raise ConversionError(f"{where} {error}") from error
+
+
+def unnamed_read(
+    schema: ModelSchema, field: FieldSchema, document_id: str, what: str
+) -> ConversionError:
+    """The error of a computed field that reads what its ``depends_on`` does not name.
+
+    :param what: its dotted path.
+    """
+    return ConversionError(
+        f"{schema.name} {document_id}: {field.name} of {schema.name} reads {what}, "
+        f"which depends_on does not name. Name it there, so that its changes are "
+        f"followed."
+    )

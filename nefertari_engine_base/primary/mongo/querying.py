@@ -19,6 +19,7 @@ from nefertari_engine_base.primary.mongo.keys import (
     stored_name,
     with_document,
 )
+from nefertari_engine_base.query.answerable import check_answerable
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import Page, Query, Sort
 
@@ -76,12 +77,7 @@ def get_by_ids(
 
 
 def _matching(schema: ModelSchema, query: Query) -> dict[str, Any]:
-    if query.needs_secondary:
-        what = "Full-text search (q)" if query.text is not None else "Aggregations"
-        raise QueryError(
-            f"{what} can only be answered by the secondary engine; this query was "
-            f"sent to the primary. Leave out _query_secondary=false."
-        )
+    check_answerable(schema, query)
     mine = with_document(schema) if query.documents_only else of_class(schema.model)
     parts = [part for part in (mine, conditions(schema, query.filters)) if part]
     return {"$and": parts} if parts else {}

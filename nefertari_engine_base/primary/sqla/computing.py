@@ -20,7 +20,7 @@ from sqlalchemy.orm.collections import collection_adapter
 from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.orm.interfaces import ORMOption
 
-from nefertari_engine_base.document_fields import compute
+from nefertari_engine_base.document_fields import compute, unnamed_read
 from nefertari_engine_base.exceptions import ConversionError
 from nefertari_engine_base.primary.sqla.encoders import readable
 from nefertari_engine_base.primary.sqla.keys import KeyedSelect, columns_of
@@ -155,11 +155,7 @@ def _explained(
         address, attribute = int(found[1], 16), found[2]
         path = next(_paths(schema, instance, address, ()), ("...",))
         what = ".".join((*path, attribute))
-    explained = ConversionError(
-        f"{schema.name} {document_id}: {field.name} of {schema.name} reads {what}, "
-        f"which depends_on does not name. Name it there, so that its changes are "
-        f"followed."
-    )
+    explained = unnamed_read(schema, field, document_id, what)
     explained.__cause__ = cause
     return explained
 

@@ -34,6 +34,7 @@ from nefertari_engine_base.primary.sqla.keys import (
     parse_ids,
 )
 from nefertari_engine_base.primary.sqla.ordering import byte_order
+from nefertari_engine_base.query.answerable import check_answerable
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
 from nefertari_engine_base.values import Page, Query, Sort
 
@@ -58,7 +59,7 @@ def search(session: Session, schema: ModelSchema, query: Query) -> Page[Any]:
 
 def count(session: Session, schema: ModelSchema, query: Query) -> int:
     """How many rows match, before ``limit`` and ``start``. :raises QueryError:"""
-    _check_answerable(schema, query)
+    check_answerable(schema, query)
     statement = select(func.count()).select_from(schema.model)
     if query.documents_only:
         statement = statement.where(*has_document(schema))
@@ -102,7 +103,7 @@ def get_by_ids(
 
 def build_select(schema: ModelSchema, query: Query, dialect: Dialect) -> Select[Any]:
     """The statement that :func:`search` executes. :raises QueryError:"""
-    _check_answerable(schema, query)
+    check_answerable(schema, query)
     statement: Select[Any] = select(schema.model).where(
         *conditions(schema, schema.model, query.filters, dialect)
     )
@@ -115,20 +116,6 @@ def build_select(schema: ModelSchema, query: Query, dialect: Dialect) -> Select[
     if query.start:
         statement = statement.offset(query.start)
     return statement.limit(query.limit).options(*_loading(schema, query))
-
-
-def _check_answerable(schema: ModelSchema, query: Query) -> None:
-    computed = schema.computed_among(query.compared_fields)
-    if query.needs_secondary:
-        what = "Full-text search (q)" if query.text is not None else "Aggregations"
-    elif computed is not None:
-        what = f"Filters and sorting by {computed}, which is computed,"
-    else:
-        return
-    raise QueryError(
-        f"{what} can only be answered by the secondary engine; this query was "
-        f"sent to the primary. Leave out _query_secondary=false."
-    )
 
 
 def _dialect(session: Session, schema: ModelSchema) -> Dialect:

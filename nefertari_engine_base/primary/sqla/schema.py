@@ -17,6 +17,7 @@ from sqlalchemy.ext.associationproxy import AssociationProxy
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, class_mapper
 from sqlalchemy.orm.exc import UnmappedClassError
 
+from nefertari_engine_base.dependencies import Reads, reads_of
 from nefertari_engine_base.document_fields import describe_field, document_fields_of
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import (
@@ -25,7 +26,7 @@ from nefertari_engine_base.exceptions import (
     UnmappableField,
 )
 from nefertari_engine_base.primary.sqla.conditions import condition_of
-from nefertari_engine_base.primary.sqla.dependencies import Reads, reads_of
+from nefertari_engine_base.primary.sqla.dependencies import MappedAttributes
 from nefertari_engine_base.primary.sqla.links import Link, find_link, order_fields
 from nefertari_engine_base.primary.sqla.types import TypeDescription, describe_type
 from nefertari_engine_base.schema import (
@@ -173,9 +174,8 @@ class _Description:
             links.append(link)
         shown = self._shown(path)
         document = {name: self._field(path, name, declared.get(name)) for name in shown}
-        reads = reads_of(
-            self.mapper, [name for name in shown if name in self.computed], self.root
-        )
+        computed = [name for name in shown if name in self.computed]
+        reads = reads_of(MappedAttributes(self.mapper), computed, self.root)
         needed = [*self.primary_key, *required]
         for link in links:
             needed += link.owner_fields
@@ -190,7 +190,7 @@ class _Description:
                 for name in dict.fromkeys(needed)
                 if name not in document
             },
-            depended=frozenset(reads.columns),
+            depended=frozenset(reads.fields),
             # Where copies may be stale, what is computed of them may be, too.
             followed=self._follow(
                 path, reads, self.tree.nested.reindex != Reindex.ALWAYS
@@ -209,7 +209,7 @@ class _Description:
             primary_key=self.primary_key,
             hidden={name: self._field(path, name, None) for name in self.primary_key},
             bases=self._bases(),
-            depended=frozenset(reads.columns),
+            depended=frozenset(reads.fields),
             followed=self._follow(path, reads, opted_out),
         )
 

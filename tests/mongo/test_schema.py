@@ -6,7 +6,6 @@ import mongoengine as me
 import pytest
 from mongoengine import Q
 
-from nefertari_engine_base.document_fields import document_field
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
 from nefertari_engine_base.generation import generate_document
@@ -250,15 +249,6 @@ def test_a_dynamic_document_has_its_declared_fields():
         title = me.StringField()
 
     assert list(schema_of(Loose).fields) == ["id", "title"]
-
-
-def test_computed_fields_are_refused():
-    class Computing(me.Document):
-        @document_field(depends_on=())
-        def label(self) -> str:
-            return ""
-
-    assert "document_field" in refused(ConfigurationError, Computing)
 
 
 def test_a_condition_is_kept_as_a_query_with_the_fields_that_it_looks_at():

@@ -205,13 +205,14 @@ class MongoDBEngine:
 
 
 def _with_embedded(schemas: Mapping[str, ModelSchema]) -> dict[str, ModelSchema]:
-    """Schemas of the models with documents, and of those that are embedded by
-    reference only."""
+    """Schemas of the models with documents, of those that are embedded by reference
+    only, and of those that only computed fields read."""
     known = dict(schemas)
-    for root in schemas.values():
-        for _, inner in root.walk():
-            if schema.is_document(inner.model):
-                known.setdefault(inner.name, inner)
+    for followed in (False, True):
+        for root in schemas.values():
+            for _, inner in root.walk(followed=followed):
+                if schema.is_document(inner.model):
+                    known.setdefault(inner.name, inner)
     return known
 
 
@@ -230,7 +231,8 @@ def _check_database(described: ModelSchema) -> None:
             path = ".".join(relation.name for relation in relations)
             raise ConfigurationError(
                 f"{described.name}.{path} leads to documents of another database, "
-                f"whose changes are delivered apart. Leave {path!r} out of nested=."
+                f"whose changes are delivered apart. Leave {path!r} out of nested= "
+                f"and of depends_on."
             )
 
 

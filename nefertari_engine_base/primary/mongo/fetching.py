@@ -1,4 +1,5 @@
-"""Instances with what their documents embed by reference: one query for each relation.
+"""Instances with what their documents embed by reference, and what their computed
+fields read: one query for each relation.
 
 MongoEngine fetches a reference when it is looked at, one by one. Its own way to fetch
 many does not look into embedded documents.
@@ -13,36 +14,45 @@ from bson import DBRef
 from mongoengine.base import BaseList, LazyReference
 
 from nefertari_engine_base.primary.mongo.keys import chunks, of_class
-from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.schema import ModelSchema, RelationSchema
 
 
 def fetch(
     schema: ModelSchema, query: Mapping[str, Any], keys: Iterable[Any]
 ) -> dict[Any, Any]:
-    """Instances of a model by ``_id``, with what their documents embed.
+    """Instances of a model by ``_id``, with what their documents embed and what their
+    computed fields read.
 
     :param query: what they have to match, too.
     """
-    model: Any = schema.model
+    return _fetch([schema], query, keys)
+
+
+def _fetch(
+    schemas: Sequence[ModelSchema], query: Mapping[str, Any], keys: Iterable[Any]
+) -> dict[Any, Any]:
+    """See :func:`fetch`; with what any of these schemas of one model embeds."""
+    model: Any = schemas[0].model
     collection = model._get_collection()
     found = {
         raw["_id"]: model._from_son(raw)
         for chunk in chunks(keys)
         for raw in collection.find({"$and": [{"_id": {"$in": chunk}}, dict(query)]})
     }
-    _attach(schema, list(found.values()))
+    _attach(schemas, list(found.values()))
     return found
 
 
-def _attach(schema: ModelSchema, instances: Sequence[Any]) -> None:
+def _attach(schemas: Sequence[ModelSchema], instances: Sequence[Any]) -> None:
     """Put the instances that these refer to in the places of the references."""
-    for name, relation in schema.relations.items():
+    for name, relations in _relations(schemas).items():
         values = [instance._data.get(name) for instance in instances]
-        if relation.inline:
-            _attach(relation.document, list(_flat(values)))
+        below = [relation.document for relation in relations]
+        if relations[0].inline:
+            _attach(below, list(_flat(values)))
             continue
         keys = {ref.id for ref in _flat(values) if isinstance(ref, DBRef)}
-        found = fetch(relation.document, of_class(relation.document.model), keys)
+        found = _fetch(below, of_class(below[0].model), keys)
         for instance, value in zip(instances, values, strict=True):
             if isinstance(value, list):
                 # As MongoEngine leaves a list that it has fetched itself.
@@ -51,6 +61,15 @@ def _attach(schema: ModelSchema, instances: Sequence[Any]) -> None:
                 fetched._dereferenced = True
             elif value is not None:
                 instance._data[name] = _resolved(value, found)
+
+
+def _relations(schemas: Sequence[ModelSchema]) -> dict[str, list[RelationSchema]]:
+    """Those that documents embed, and those that computed fields read, by name."""
+    found: dict[str, list[RelationSchema]] = {}
+    for schema in schemas:
+        for relation in (*schema.relations.values(), *schema.followed.values()):
+            found.setdefault(relation.name, []).append(relation)
+    return found
 
 
 def _flat(values: Iterable[Any]) -> Iterator[Any]:

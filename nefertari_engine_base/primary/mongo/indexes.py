@@ -1,6 +1,7 @@
-"""Indexes of MongoDB that look-ups of documents by what they embed need.
+"""Indexes of MongoDB that look-ups of documents by what they embed, or compute fields
+from, need.
 
-A change of an embedded document is followed back by a query for its key. Without an
+A change of such a document is followed back by a query for its key. Without an
 index on the reference each such query reads the whole collection.
 """
 
@@ -64,7 +65,7 @@ def _first_keys(collection: Any) -> set[str]:
 
 def _looked_up(schema: ModelSchema) -> Iterator[tuple[ModelSchema, str]]:
     """The references by which documents of this model are looked up."""
-    for relations, _ in schema.walk():
+    for relations, _ in schema.walk(followed=True):
         if not relations or relations[-1].inline:
             continue
         if any(relation.reindex is Reindex.NEVER for relation in relations):

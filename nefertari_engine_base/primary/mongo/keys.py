@@ -173,9 +173,17 @@ def chunks(keys: Iterable[T]) -> Iterator[Sequence[T]]:
 
 
 def find_by_keys(
-    model: Any, query: Mapping[str, Any], keys: Iterable[Any]
+    model: Any,
+    query: Mapping[str, Any],
+    keys: Iterable[Any],
+    names: Iterable[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Raw documents of a class that have these keys and match the query."""
+    """Raw documents of a class that have these keys and match the query.
+
+    :param names: of the fields to read, as MongoDB has them; ``None`` for all.
+    """
     collection = collection_of(model)
+    wanted = None if names is None else dict.fromkeys(names, True)
     for chunk in chunks(keys):
-        yield from collection.find({"$and": [{"_id": {"$in": chunk}}, dict(query)]})
+        chosen = {"$and": [{"_id": {"$in": chunk}}, dict(query)]}
+        yield from collection.find(chosen, wanted)

@@ -1,4 +1,5 @@
-"""The documents of a collection, as JSON, without making instances.
+"""The documents of a collection, as JSON, without making instances but for computed
+fields.
 
 Documents of MongoDB arrive as dictionaries. Those that are embedded by reference are
 found by the keys of all that refer to them at once, one query for each relation and
@@ -15,6 +16,10 @@ from bson import DBRef
 
 from nefertari_engine_base.exceptions import ConversionError
 from nefertari_engine_base.json_text import write_json
+from nefertari_engine_base.primary.mongo.computing import (
+    ComputedFields,
+    first_error,
+)
 from nefertari_engine_base.primary.mongo.encoders import encoder_of
 from nefertari_engine_base.primary.mongo.keys import (
     Ids,
@@ -27,6 +32,7 @@ from nefertari_engine_base.primary.mongo.keys import (
     stored_name,
     with_document,
 )
+from nefertari_engine_base.primary.mongo.relations import Place
 from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
 
@@ -136,7 +142,10 @@ def to_dict(schema: ModelSchema, instance: Any) -> _Document:
 
     :raises ConversionError: for a value that no document can hold.
     """
-    return _Level(schema).documents([instance.to_mongo()])[0]
+    (document,) = _Level(schema).documents([instance.to_mongo()], [instance])
+    if error := first_error(document):
+        raise error
+    return document
 
 
 def _holding(owner: ModelSchema, name: str, keys: Iterable[Any]) -> list[Any]:
@@ -156,6 +165,11 @@ class _Level:
     def __init__(self, schema: ModelSchema) -> None:
         model: Any = schema.model
         self.name = schema.name
+        self.computed = None
+        if schema.primary_key:
+            # What is a part of its owner is computed with it.
+            self.computed = ComputedFields.of(schema)
+            self.ids = Ids(schema)
         self.fields = [
             (name, stored_name(model, name), encoder_of(schema.name, field, stored))
             for name, field in schema.stored.items()
@@ -168,8 +182,14 @@ class _Level:
             for relation in schema.relations.values()
         ]
 
-    def documents(self, raws: Sequence[_Raw]) -> list[_Document]:
-        """The documents of raw ones, with what they embed."""
+    def documents(
+        self, raws: Sequence[_Raw], instances: Sequence[Any] | None = None
+    ) -> list[_Document]:
+        """The documents of raw ones, with what they embed.
+
+        :param instances: those to compute fields from; by default they are made of
+            the raw ones.
+        """
         documents: list[_Document] = [
             {name: encode(raw.get(stored)) for name, stored, encode in self.fields}
             for raw in raws
@@ -178,7 +198,13 @@ class _Level:
             embedded = relation.embedded(raws)
             for document, value in zip(documents, embedded, strict=True):
                 document[relation.name] = value
+        if self.computed is not None:
+            ids = [self._spoken_id(raw.get("_id")) for raw in raws]
+            self.computed.fill(raws, documents, ids, instances)
         return documents
+
+    def _spoken_id(self, key: Any) -> str:
+        return "(new)" if key is None else self.ids.of(key)
 
 
 class _Relation:
@@ -187,7 +213,7 @@ class _Relation:
     def __init__(self, owner: str, relation: RelationSchema, stored: str) -> None:
         self.owner = owner
         self.name = relation.name
-        self.stored = stored
+        self.place = Place(owner, relation.name, stored, relation.many)
         self.many = relation.many
         self.schema = relation.document
         self.level = _Level(relation.document)
@@ -198,17 +224,7 @@ class _Relation:
 
     def held(self, raw: _Raw) -> list[Any]:
         """What the raw document holds for the relation."""
-        value = raw.get(self.stored)
-        if value is None:
-            return []
-        if not self.many:
-            return [value]
-        if not isinstance(value, list):
-            raise ConversionError(
-                f"{self.owner}.{self.name}: {value!r} cannot be written to a document: "
-                f"it is no list"
-            )
-        return [item for item in value if item is not None]
+        return self.place.held(raw)
 
     def arranged(self, embedded: Sequence[Sequence[Any]]) -> list[Any]:
         """The embedded documents of each owner in the form of the relation."""

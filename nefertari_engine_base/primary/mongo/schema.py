@@ -1,9 +1,9 @@
 """From a class of MongoEngine to the description of its documents.
 
 Fields are those that the class declares, inherited ones included, under the names of
-its attributes. Embedded documents are always a part of the document, as relations that
-are stored inline; referenced documents are embedded only where
-``@secondary(nested=...)`` names them, and otherwise are their keys.
+its attributes, and after them those that methods compute. Embedded documents are always
+a part of the document, as relations that are stored inline; referenced documents are
+embedded only where ``@secondary(nested=...)`` names them, and otherwise are their keys.
 
 What a dynamic document holds beyond its declared fields, and what a subclass adds to
 the class that is described, is no part of the document.
@@ -17,13 +17,15 @@ from typing import Any
 
 import mongoengine as me
 
-from nefertari_engine_base.document_fields import document_fields_of
+from nefertari_engine_base import document_fields
+from nefertari_engine_base.dependencies import Reads, reads_of
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
 from nefertari_engine_base.primary.mongo.conditions import condition_of
+from nefertari_engine_base.primary.mongo.dependencies import DocumentAttributes
 from nefertari_engine_base.primary.mongo.options import Level
+from nefertari_engine_base.primary.mongo.relations import inline_class, reference_of
 from nefertari_engine_base.primary.mongo.types import (
-    REFERENCES,
     TypeDescription,
     Unmappable,
     describe_field,
@@ -76,32 +78,11 @@ def describe(
     )
 
 
-def inline_class(field: Any) -> tuple[Any, bool] | None:
-    """The class of the embedded documents of a field, and whether there are many;
-    ``None`` if the field holds something else."""
-    if isinstance(field, me.EmbeddedDocumentField):
-        return field.document_type, False
-    if isinstance(field, me.ListField) and isinstance(
-        field.field, me.EmbeddedDocumentField
-    ):
-        return field.field.document_type, True
-    return None
-
-
-def reference_of(field: Any) -> tuple[Any, bool] | None:
-    """The reference that a field is, or is a list of, and whether it is a list;
-    ``None`` if the field holds something else."""
-    if isinstance(field, REFERENCES):
-        return field, False
-    if isinstance(field, me.ListField) and isinstance(field.field, REFERENCES):
-        return field.field, True
-    return None
-
-
 class _Builder:
     """One level of a description in the making.
 
     :param within: classes of embedded documents that this level is inside of.
+    :param outdated: whether what this level shows may be stale.
     """
 
     def __init__(
@@ -111,22 +92,26 @@ class _Builder:
         options_of: OptionsOf,
         root: str,
         within: tuple[type, ...] = (),
+        outdated: bool = False,
     ) -> None:
         self.model = model
         self.level = level
         self.options_of = options_of
         self.root = root
         self.within = within
+        how = level.nested or Nested()
+        self.outdated = outdated or how.reindex != Reindex.ALWAYS
         self.name = model.__name__
+        self.computed = document_fields.document_fields_of(model)
         # What tells the class of a document is MongoEngine's own.
-        self.names = [name for name in model._fields_ordered if name != "_cls"]
+        stored = [name for name in model._fields_ordered if name != "_cls"]
+        self.names = [*stored, *self.computed]
         self.is_inline = not is_document(model)
         key = None if self.is_inline else key_field_of(model)
         self.primary_key: tuple[str, ...] = () if key is None else (key.name,)
 
     def build(self, path: tuple[str, ...]) -> ModelSchema:
         """The schema of this level."""
-        self._refuse_computed()
         declared = self._declared(path)
         relations: dict[str, RelationSchema] = {}
         shown, needed = [], list(self.primary_key)
@@ -138,6 +123,8 @@ class _Builder:
             relations[name] = relation
             needed += relation.owner_fields
         self._check_children(path, relations)
+        computed = [name for name in shown if name in self.computed]
+        reads = reads_of(DocumentAttributes(self.model), computed, self.root)
         return ModelSchema(
             name=self.name,
             model=self.model,
@@ -153,14 +140,25 @@ class _Builder:
             },
             bases=_bases(self.model),
             internals=_internals(self.model),
+            depended=frozenset(reads.fields),
+            # Where copies may be stale, what is computed of them may be, too.
+            followed=self._follow(path, reads, self.outdated),
         )
 
-    def _refuse_computed(self) -> None:
-        for name in document_fields_of(self.model):
-            raise ConfigurationError(
-                f"{self.name}.{name} is a document_field, which documents of MongoDB "
-                f"cannot have yet. Store the value in a field of the class."
-            )
+    def _build_followed(
+        self, path: tuple[str, ...], reads: Reads, opted_out: bool
+    ) -> ModelSchema:
+        """The schema of documents that nobody shows, but that computed fields read."""
+        return ModelSchema(
+            name=self.name,
+            model=self.model,
+            fields={},
+            primary_key=self.primary_key,
+            hidden={name: self._field(path, name, None) for name in self.primary_key},
+            bases=_bases(self.model),
+            depended=frozenset(reads.fields),
+            followed=self._follow(path, reads, opted_out),
+        )
 
     # --- which fields ------------------------------------------------------
 
@@ -219,6 +217,11 @@ class _Builder:
     # --- one field ---------------------------------------------------------
 
     def _field(self, path: tuple[str, ...], name: str, declared: Any) -> FieldSchema:
+        if name in self.computed:
+            dotted, computed = ".".join((*path, name)), self.computed[name]
+            return document_fields.describe_field(
+                self.root, dotted, self.model, computed, declared
+            )
         field = self.model._fields[name]
         described = describe_field(field)
         if isinstance(described, Unmappable):
@@ -247,6 +250,8 @@ class _Builder:
     def _relation(self, path: tuple[str, ...], declared: Any) -> RelationSchema | None:
         """The relation of this name; ``None`` if it is a plain field here."""
         name = path[-1]
+        if name in self.computed:
+            return None
         field = self.model._fields[name]
         level = self.level.children.get(name, Level())
         inline = inline_class(field)
@@ -282,7 +287,9 @@ class _Builder:
             # Documents inside of documents of their own kind have no end that a
             # mapping could have.
             return None
-        below = _Builder(embedded, level, self.options_of, self.root, within)
+        below = _Builder(
+            embedded, level, self.options_of, self.root, within, self.outdated
+        )
         return RelationSchema(
             name=path[-1],
             many=many,
@@ -290,6 +297,41 @@ class _Builder:
             inline=True,
             declared=declared,
         )
+
+    def _follow(
+        self, path: tuple[str, ...], reads: Reads, opted_out: bool
+    ) -> dict[str, RelationSchema]:
+        """The relations that computed fields read.
+
+        :param opted_out: stale values are acceptable, since stale copies are.
+        """
+        followed = {}
+        attributes = DocumentAttributes(self.model)
+        for name, below in reads.relations.items():
+            field, where = self.model._fields[name], (*path, name)
+            level = self.level.children.get(name, Level())
+            target = attributes.behind(name).model
+            inner = _Builder(target, level, self.options_of, self.root)
+            reference = reference_of(field)
+            stale = opted_out or (
+                level.nested is not None and level.nested.reindex == Reindex.NEVER
+            )
+            document = inner._build_followed(where, below, stale)
+            if reference is None:
+                many = isinstance(field, me.ListField)
+                followed[name] = RelationSchema(
+                    name=name, many=many, document=document, inline=True
+                )
+                continue
+            followed[name] = RelationSchema(
+                name=name,
+                many=reference[1],
+                document=document,
+                owner_fields=(name,),
+                dangling=True,
+                reindex=Reindex.NEVER if stale else Reindex.ALWAYS,
+            )
+        return followed
 
     def _reindex(self, path: tuple[str, ...], nested: Nested) -> Reindex:
         try:

@@ -72,9 +72,12 @@ NESTED = ("director.country", "cast", "awards.given_by")
 class Films:
     """The application.
 
+    :attr models: those that have documents.
     :attr heard: the events that were sent in writes.
     :attr listener: a subscriber of a test's own.
     """
+
+    models = MODELS
 
     def __init__(self, sync="worker", **settings):
         config = Configurator(settings={"nefertari.sync": sync, **settings})
@@ -82,6 +85,15 @@ class Films:
         self.primary, self.secondary = MongoDBEngine(), MemoryEngine()
         config.add_primary_engine(self.primary)
         config.add_secondary_engine(self.secondary)
+        self.declare(config)
+        self.heard, self.listener = [], None
+        config.add_subscriber(self._hear, IInTransaction)
+        config.commit()
+        self.engines = engines_of(config.registry)
+        self.engines.setup_database()
+        self.outbox = self.primary.outbox_of(self.engines.schema_of(self.models[0]))
+
+    def declare(self, config):
         config.add_secondary(
             Picture,
             nested=NESTED,
@@ -91,12 +103,6 @@ class Films:
         config.add_secondary(Human, exclude=("notes",))
         config.add_secondary(Critique)
         config.add_secondary(Ticket)
-        self.heard, self.listener = [], None
-        config.add_subscriber(self._hear, IInTransaction)
-        config.commit()
-        self.engines = engines_of(config.registry)
-        self.engines.setup_database()
-        self.outbox = self.primary.outbox_of(self.engines.schema_of(Picture))
 
     def _hear(self, event):
         if self.listener is not None:
@@ -133,7 +139,7 @@ class Films:
     def assert_index_equals_collections(self):
         """Deliver, and compare every document of every model, in both directions."""
         self.deliver()
-        for model in MODELS:
+        for model in self.models:
             schema = self.engines.schema_of(model)
             loader = Loader(schema)
             expected = loader.load(loader.list_ids(None, 100_000))

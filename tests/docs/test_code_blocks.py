@@ -84,7 +84,7 @@ def test_the_model_of_the_page_of_computed_fields_has_one(monkeypatch):
     page: Any = ModuleType("computed_fields_page")
     # Where SQLAlchemy looks annotations up.
     monkeypatch.setitem(sys.modules, page.__name__, page)
-    (block,) = python_blocks(DOCS / "howto" / "computed-fields.rst")
+    block, _ = python_blocks(DOCS / "howto" / "computed-fields.rst")
     block.run(vars(page))
     director = page.Director(name="Ridley Scott")
     movie = page.Movie(title="Alien", year=1979, director=director)

@@ -102,17 +102,19 @@ class Collections:
             return list(numbers)
 
     def _count(self, counter: str, step: int) -> int:
+        # The value before: some servers of the protocol tell the one after so late that
+        # it is another's already.
         found = self._counters.find_one_and_update(
             {"_id": counter},
             {"$inc": {"value": step}},
-            return_document=ReturnDocument.AFTER,
+            return_document=ReturnDocument.BEFORE,
         )
         if found is None:
             raise PrimaryError(
                 f"{self._database.name} lacks what deliveries need: call "
                 f"setup_database(config), or run nefertari-es setup."
             )
-        return int(found["value"])
+        return int(found["value"]) + step
 
     def now(self) -> float:
         """The server's clock, as seconds since 1970 (UTC).

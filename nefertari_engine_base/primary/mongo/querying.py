@@ -89,6 +89,8 @@ def _steps(schema: ModelSchema, query: Query) -> list[dict[str, Any]]:
     absent, order = {}, {}
     for number, sort in enumerate(query.sort):
         name = _sort_name(schema, sort)
+        if name in order:
+            continue  # the first one has decided
         # MongoDB has what has no value first; the index has it last.
         value = {"$ifNull": [f"${name}", []]}
         absent[f"_absent{number}"] = {"$cond": [{"$eq": [value, []]}, 1, 0]}

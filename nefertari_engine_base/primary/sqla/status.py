@@ -101,6 +101,8 @@ def recorded(
     connection: Connection, model: str, keys: Mapping[str, Collection[str] | None]
 ) -> list[RecordedEntry]:
     """See :meth:`IOutbox.recorded`."""
+    if not keys:
+        return []
     columns = outbox.c
     meant = [
         and_(

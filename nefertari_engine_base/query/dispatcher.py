@@ -17,7 +17,9 @@ from typing import Any
 from nefertari_engine_base.engines import Engines
 from nefertari_engine_base.exceptions import (
     DocumentNotFound,
+    InvalidDocumentId,
     InvalidParameter,
+    QueryError,
     SecondaryUnavailable,
 )
 from nefertari_engine_base.interfaces import ISecondaryEngine
@@ -132,9 +134,26 @@ def _ask(engines: Engines, schema: ModelSchema, request: Request) -> Any:
         except SecondaryUnavailable as error:
             _fall_back(engines, schema, request, error)
     if _replaces_secondary(engines, schema, request):
-        query = replace(request.query, documents_only=True)
-        request = replace(request, query=query)
+        return _ask_in_place(engines, schema, request)
     return _ask_primary(engines, schema, request)
+
+
+def _ask_in_place(engines: Engines, schema: ModelSchema, request: Request) -> Any:
+    """Ask the primary because the secondary cannot be reached.
+
+    :raises SecondaryUnavailable: if the primary cannot answer; nothing is wrong with
+        the query then.
+    """
+    query = replace(request.query, documents_only=True)
+    try:
+        return _ask_primary(engines, schema, replace(request, query=query))
+    except (InvalidParameter, InvalidDocumentId):
+        raise
+    except QueryError as error:
+        raise SecondaryUnavailable(
+            f"The secondary does not answer, and the primary cannot: {error} Try again "
+            f"later."
+        ) from error
 
 
 def _replaces_secondary(

@@ -97,7 +97,8 @@ class IPrimaryEngine(Interface):
         """
 
     def list_ids(schema: ModelSchema, after: str | None, limit: int) -> Sequence[str]:
-        """Ids of the model's documents in the order of the primary key.
+        """Ids of the model's documents in the order of the primary key; rows that have
+        no document may be among them.
 
         :param after: go on behind this id; ``None`` starts at the beginning.
         """

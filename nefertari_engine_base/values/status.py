@@ -17,6 +17,8 @@ class Capability(Flag):
     SAVEPOINTS = auto()
     #: Claimed entries are locked by the database; elsewhere they carry a lease.
     SKIP_LOCKED = auto()
+    #: Reads are sorted by fields of embedded rows as well.
+    RELATED_SORT = auto()
 
 
 @dataclass(frozen=True, slots=True)

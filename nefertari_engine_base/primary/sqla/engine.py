@@ -89,6 +89,7 @@ class SQLAlchemyEngine:
     def capabilities(self) -> Capability:
         """See :attr:`IPrimaryEngine.capabilities`."""
         flags = Capability.TRANSACTIONAL | Capability.SAVEPOINTS
+        flags |= Capability.RELATED_SORT
         if self.engine.dialect.name == "postgresql":
             flags |= Capability.SKIP_LOCKED
         return flags

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import mongoengine as me
@@ -18,6 +19,13 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture
 def mongodb(mongodb_url) -> Iterator[object]:
     """An empty database, of PyMongo; the documents of MongoEngine are in it."""
+    with empty_mongodb(mongodb_url) as database:
+        yield database
+
+
+@contextmanager
+def empty_mongodb(mongodb_url) -> Iterator[object]:
+    """An empty database in MongoEngine's default connection, for a while."""
     name = f"test_{os.getpid()}_{next(_NUMBERS)}"
     host = urlsplit(mongodb_url)._replace(path=f"/{name}").geturl()
     client = me.connect(host=host, uuidRepresentation="standard")

@@ -193,6 +193,19 @@ class LockingSuite:
             claim.acknowledge(claim.entries)
         assert bench.outbox.waiting() == 0
 
+    def test_a_delivery_does_not_wait_for_a_transaction_that_runs(
+        self, bench: Bench[TransactionalKit]
+    ) -> None:
+        bench.fill()
+        bench.change("Film", 1, title="first")
+        with bench.kit.transaction():
+            bench.change("Film", 1, title="second")
+            bench.change("Film", 2, title="second")
+            bench.deliver()
+            assert bench.index()["1"]["title"] == "first"
+        bench.assert_converged()
+        assert bench.index()["1"]["title"] == "second"
+
 
 class LeasingSuite:
     """What an engine without :attr:`~..values.Capability.SKIP_LOCKED` promises.

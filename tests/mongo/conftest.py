@@ -34,6 +34,17 @@ def empty_mongodb(mongodb_url) -> Iterator[object]:
         client.drop_database(name)
     finally:
         me.disconnect()
+        forget_collections(me.Document)
+
+
+def forget_collections(model) -> None:
+    """Have classes ask for their collections anew.
+
+    MongoEngine does that by the names of classes, and the tests have several of a name.
+    """
+    for subclass in model.__subclasses__():
+        subclass._disconnect()
+        forget_collections(subclass)
 
 
 @pytest.fixture

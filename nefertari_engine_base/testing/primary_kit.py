@@ -129,6 +129,15 @@ class SavepointsKit(TransactionalKit):
         """A part of a transaction, which an exception undoes and leaves."""
 
 
+class LockingKit(TransactionalKit):
+    """A store with :attr:`~..values.Capability.SKIP_LOCKED`."""
+
+    @abstractmethod
+    def disconnect(self) -> None:
+        """End the connections of all deliveries that are under way, as the death of
+        their processes does; they have ended when the method returns."""
+
+
 class EntryFirstKit(PrimaryKit):
     """A store without :attr:`~..values.Capability.TRANSACTIONAL`, whose entries are
     written before the documents."""

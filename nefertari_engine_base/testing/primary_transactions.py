@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.settings import SyncMode
 from nefertari_engine_base.sync.suspension import suspended
 from nefertari_engine_base.testing.primary_bench import Bench, keys_of, refs_of
 from nefertari_engine_base.testing.primary_kit import (
     Died,
+    LockingKit,
     PrimaryKit,
     SavepointsKit,
     TransactionalKit,
@@ -182,7 +184,7 @@ class LockingSuite:
     """What an engine with :attr:`~..values.Capability.SKIP_LOCKED` promises."""
 
     def test_a_claim_lasts_as_long_as_its_delivery_takes(
-        self, bench: Bench[PrimaryKit]
+        self, bench: Bench[LockingKit]
     ) -> None:
         bench.add_films(1)
         with bench.outbox.claim(10) as claim:
@@ -193,8 +195,22 @@ class LockingSuite:
             claim.acknowledge(claim.entries)
         assert bench.outbox.waiting() == 0
 
+    def test_entries_of_a_worker_that_died_are_everybodys_at_once(
+        self, bench: Bench[LockingKit]
+    ) -> None:
+        bench.add_films(1)
+        died = bench.outbox.claim(10)
+        dead = died.__enter__()
+        bench.kit.disconnect()
+        with bench.outbox.claim(10) as claim:
+            assert keys_of(claim.entries) == ["1"]
+        raises(Exception, dead.draw_and_load, [])
+        error = raises(PrimaryError, died.__exit__, None, None, None)
+        assert str(error)
+        bench.deliver()
+
     def test_a_delivery_does_not_wait_for_a_transaction_that_runs(
-        self, bench: Bench[TransactionalKit]
+        self, bench: Bench[LockingKit]
     ) -> None:
         bench.fill()
         bench.change("Film", 1, title="first")

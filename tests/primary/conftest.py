@@ -10,7 +10,7 @@ from nefertari_engine_base.testing.primary_bench import Bench
 from tests.conftest import empty_database
 from tests.mongo.conftest import empty_mongodb
 from tests.primary.mongo_kit import MongoKit
-from tests.primary.sql_kit import SQLKit
+from tests.primary.sql_kit import PostgreSQLKit, SQLKit
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def kit_of(server_of, tmp_path_factory):
                 yield MongoKit()
         else:
             with empty_database(name, server_of, tmp_path_factory) as url:
-                yield SQLKit(url)
+                yield (SQLKit if name == "sqlite" else PostgreSQLKit)(url)
 
     return make
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from nefertari_engine_base import Queryable
 from nefertari_engine_base.primary.sqla import SQLAlchemyEngine
-from nefertari_engine_base.testing.primary_kit import SavepointsKit
+from nefertari_engine_base.testing.primary_kit import LockingKit, SavepointsKit
 
 
 class Base(DeclarativeBase):
@@ -200,6 +200,20 @@ class SQLKit(SavepointsKit):
 
     def close(self):
         self.database.dispose()
+
+
+class PostgreSQLKit(SQLKit, LockingKit):
+    """As :class:`SQLKit`, on PostgreSQL."""
+
+    def disconnect(self):
+        with self.database.connect() as connection:
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks "
+                    "WHERE relation = 'nefertari_outbox'::regclass "
+                    "AND pid <> pg_backend_pid()"
+                )
+            )
 
 
 def _columns(fields):

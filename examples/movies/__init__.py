@@ -40,6 +40,7 @@ def main(global_config: Mapping[str, str], **settings: Any) -> Router:
         config.include("pyramid_tm")
         config.include("pyramid_jinja2")
         config.include("nefertari_engine_base")
+        config.include("examples.movies.database")
         config.include("examples.movies.routes")
         config.set_session_factory(
             SignedCookieSessionFactory(
@@ -49,8 +50,11 @@ def main(global_config: Mapping[str, str], **settings: Any) -> Router:
             )
         )
         config.set_default_csrf_options(require_csrf=True)
-        # These two talk to a terminal, and need packages that a server does not.
-        config.scan("examples.movies", ignore=[".demo", ".tour"])
+        # Two talk to a terminal, and need packages that a server does not. Models are
+        # scanned where their database is chosen.
+        config.scan(
+            "examples.movies", ignore=[".demo", ".tour", ".models", ".database"]
+        )
         prepare(config, load=asbool(settings.get("movies.load", True)))
         return config.make_wsgi_app()
 

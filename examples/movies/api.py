@@ -16,9 +16,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config, view_defaults
 
-from examples.movies.models import Movie
 from examples.movies.validation import apply, check
-from examples.movies.views import as_document
 from nefertari_engine_base.exceptions import InvalidParameter
 from nefertari_engine_base.values import Page
 
@@ -35,38 +33,45 @@ class Movies:
     @view_config(request_method="GET")
     def get(self) -> Any:
         """A page of films; with ``_count`` a number, with ``_explain`` the query."""
-        answer = Movie.get_collection(**_parameters(self.request))
-        return self._as_json(answer) if isinstance(answer, Page) else answer
+        films = self.request.models.Movie
+        answer = films.get_collection(**_parameters(self.request))
+        return _as_json(answer) if isinstance(answer, Page) else answer
 
     @view_config(request_method="POST")
     def create(self) -> Mapping[str, Any]:
         """A new film."""
-        request, movie = self.request, Movie()
-        apply(request.dbsession, movie, check(_body(request)))
-        request.dbsession.add(movie)
-        request.dbsession.flush()
+        request, movie = self.request, self.request.models.Movie()
+        apply(request, movie, check(_body(request)))
+        request.store.save(movie)
         request.response.status_int = 201
         request.response.location = request.route_path("api_movie", id=movie.id)
-        return as_document(request, movie)
+        return _document(movie)
 
-    def _as_json(self, page: Page[Any]) -> Mapping[str, Any]:
-        return {
-            "data": [self._item(page, item) for item in page],
-            "count": len(page),
-            "total": page.total,
-            "start": page.start,
-            "took": page.took,
-            "engine": page.engine,
-            "aggregations": page.aggregations,
-        }
 
-    def _item(self, page: Page[Any], item: Any) -> Mapping[str, Any]:
-        document = as_document(self.request, item)
-        if page.fields is None:
-            return document
-        # Rows come whole, whatever was asked for.
-        names = {name.partition(".")[0] for name in page.fields} | {"_pk", "_type"}
-        return {name: value for name, value in document.items() if name in names}
+def _as_json(page: Page[Any]) -> Mapping[str, Any]:
+    return {
+        "data": [_item(page, item) for item in page],
+        "count": len(page),
+        "total": page.total,
+        "start": page.start,
+        "took": page.took,
+        "engine": page.engine,
+        "aggregations": page.aggregations,
+    }
+
+
+def _item(page: Page[Any], item: Any) -> Mapping[str, Any]:
+    document = _document(item)
+    if page.fields is None:
+        return document
+    # Rows come whole, whatever was asked for.
+    names = {name.partition(".")[0] for name in page.fields} | {"_pk", "_type"}
+    return {name: value for name, value in document.items() if name in names}
+
+
+def _document(film: Any) -> Mapping[str, Any]:
+    document: Mapping[str, Any] = film.to_dict()
+    return document
 
 
 @view_defaults(route_name="api_movie", renderer="json", require_csrf=False)
@@ -79,9 +84,8 @@ class OneMovie:
     @view_config(request_method="GET")
     def get(self) -> Mapping[str, Any]:
         """One film, read in real time."""
-        return as_document(
-            self.request, Movie.get_item(id=self.request.matchdict["id"])
-        )
+        request = self.request
+        return _document(request.models.Movie.get_item(id=request.matchdict["id"]))
 
     @view_config(request_method="PATCH")
     def patch(self) -> Mapping[str, Any]:
@@ -96,24 +100,23 @@ class OneMovie:
     @view_config(request_method="DELETE")
     def delete(self) -> Response:
         """Delete the film."""
-        self.request.dbsession.delete(self._row())
+        self.request.store.delete(self._row())
         return HTTPNoContent()
 
     def _write(self, *, partial: bool) -> Mapping[str, Any]:
         request, movie = self.request, self._row()
-        apply(request.dbsession, movie, check(_body(request), partial=partial))
-        request.dbsession.flush()
-        return as_document(request, movie)
+        apply(request, movie, check(_body(request), partial=partial))
+        request.store.save(movie)
+        return _document(movie)
 
-    def _row(self) -> Movie:
+    def _row(self) -> Any:
         key = self.request.matchdict["id"]
         if not (key.isdecimal() and len(key) < 10):
             raise HTTPBadRequest(f"{key!r} is no id of a film.")
-        movie = self.request.dbsession.get(Movie, int(key))
+        movie = self.request.store.find(self.request.models.Movie, id=int(key))
         if movie is None:
             raise HTTPNotFound(f"There is no film {key}.")
-        found: Movie = movie
-        return found
+        return movie
 
 
 def _parameters(request: Request) -> dict[str, Any]:

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.orm import Session, selectinload
-
-from examples.movies.load import INDEXED, database
-from examples.movies.models import Director, Movie
+from examples.movies.database import Database, database_of
+from examples.movies.load import indexed
 from nefertari_engine_base import Engines
 
-#: The fields that each document must have; embedded ones by their path.
-FIELDS: dict[type, tuple[str, ...]] = {
-    Movie: (
+#: The fields that the documents of each model must have; embedded ones by their path.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "Movie": (
         *("id", "title", "release_date", "year", "mpaa_rating", "running_time"),
         *("source", "creative_type", "us_gross", "worldwide_gross", "us_dvd_sales"),
         *("production_budget", "rotten_tomatoes", "imdb_rating", "imdb_votes"),
-        *("director_id", "director.id", "director.name"),
-        *("distributor_id", "distributor.id", "distributor.name"),
-        *("genre_id", "genre.id", "genre.name"),
+        *("director.id", "director.name"),
+        *("distributor.id", "distributor.name"),
+        *("genre.id", "genre.name"),
     ),
-    Director: (
+    "Director": (
         *("id", "name"),
         *("films.id", "films.title", "films.year", "films.imdb_rating"),
     ),
-}
-
-_RELATIONS: dict[type, tuple[Any, ...]] = {
-    Movie: (Movie.director, Movie.distributor, Movie.genre),
-    Director: (Director.films,),
 }
 
 _AT_ONCE = 1000
@@ -51,14 +44,15 @@ class Comparison:
 def compare(engines: Engines) -> Comparison:
     """Compare every row with its document, and look for documents without rows."""
     comparison = Comparison()
-    for model in INDEXED:
-        with Session(database(engines)) as session:
-            _compare_model(session, model, comparison)
+    database = database_of(engines.registry)
+    for model in indexed(engines):
+        _compare_model(database, model, comparison)
     return comparison
 
 
-def _compare_model(session: Session, model: Any, comparison: Comparison) -> None:
-    rows = {row.id: row for row in _rows(session, model)}
+def _compare_model(database: Database, model: Any, comparison: Comparison) -> None:
+    rows = {row.id: row for row in database.rows(model)}
+    fields = (*FIELDS[model.__name__], *database.models.OWN_FIELDS.get(model, ()))
     for document in _documents(model):
         row = rows.pop(document.id, None)
         name = f"{model.__name__} {document.id}"
@@ -66,7 +60,7 @@ def _compare_model(session: Session, model: Any, comparison: Comparison) -> None
         if row is None:
             comparison.differences.append(f"{name} is indexed, but there is no row")
             continue
-        for path in FIELDS[model]:
+        for path in fields:
             comparison.fields += 1
             expected, found = _value(row, path), _value(document, path)
             if not _same(expected, found):
@@ -75,11 +69,6 @@ def _compare_model(session: Session, model: Any, comparison: Comparison) -> None
                     f"its row"
                 )
     comparison.differences += [f"{model.__name__} {id_} is not indexed" for id_ in rows]
-
-
-def _rows(session: Session, model: type) -> Iterable[Any]:
-    loads = [selectinload(relation) for relation in _RELATIONS[model]]
-    return session.query(model).options(*loads)
 
 
 def _documents(model: Any) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -218,7 +218,7 @@ def _grosses(
     return at_home, worldwide
 
 
-def names_of(films: list[Film], relation: str) -> Iterator[str]:
+def names_of(films: Iterable[Film], relation: str) -> Iterator[str]:
     """Every name that films have for a relation, once, in the order of appearance."""
     names = (getattr(film, relation) for film in films)
     yield from dict.fromkeys(name for name in names if name is not None)

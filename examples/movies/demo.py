@@ -34,7 +34,7 @@ from rich.progress import (
 from examples.movies import load, main
 from examples.movies.compare import compare
 from examples.movies.data import read_films
-from examples.movies.models import Movie
+from examples.movies.database import database_of
 from examples.movies.source import FilmsMissing, find_films
 from examples.movies.tour import Tour
 from nefertari_engine_base import EngineError, Engines, engines_of
@@ -54,6 +54,7 @@ class Demo:
 
     def __init__(self, engines: Engines, console: Console) -> None:
         self.engines = engines
+        self.database = database_of(engines.registry)
         self.console = console
 
     def run(self) -> bool:
@@ -66,15 +67,15 @@ class Demo:
 
     def _load(self) -> None:
         self._heading("Films")
-        engine = load.database(self.engines)
-        if rows := load.count_rows(engine, Movie):
+        database = self.database
+        if rows := database.count(database.models.Movie):
             self.console.print(f"  {rows:,} are in the database already")
             return
         begun = time.perf_counter()
         films, repairs = read_films(find_films())
-        load.load_rows(engine, films)
+        database.load(films)
         self.console.print(
-            f"  {len(films):,} loaded into {engine.dialect.name} in {_since(begun)}, "
+            f"  {len(films):,} loaded into {database.name} in {_since(begun)}, "
             f"{repairs.total} values mended:"
         )
         for rule, number in repairs.counts.most_common():
@@ -82,10 +83,10 @@ class Demo:
 
     def _index(self) -> None:
         self._heading("Index")
-        engine = load.database(self.engines)
         begun = time.perf_counter()
         with _progress(self.console) as progress:
-            total = sum(load.count_rows(engine, model) for model in load.INDEXED)
+            models = load.indexed(self.engines)
+            total = sum(self.database.count(model) for model in models)
             task = progress.add_task("  documents", total=total)
 
             def advance(report: DeliveryReport) -> None:
@@ -154,20 +155,20 @@ def application(elasticsearch_url: str) -> Iterator[Router]:
             yield app
         finally:
             if not kept:
-                remove_indices()
+                remove_indices(engines)
             engines.close()
-            load.database(engines).dispose()
+            database_of(app.registry).close()
 
 
 def _own_prefix() -> str:
     return f"movies-demo-{os.getpid()}"
 
 
-def remove_indices() -> None:
+def remove_indices(engines: Engines) -> None:
     """Remove the indices of every model."""
     # A server that is gone has taken them with it.
     with suppress(ApiError, TransportError):
-        for model in load.INDEXED:
+        for model in load.indexed(engines):
             index: Any = model.secondary._index
             for name in index.get_alias():
                 index.connection.indices.delete(index=name)

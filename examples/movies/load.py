@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from pyramid.config import Configurator
-from sqlalchemy import Connection, Engine, func, insert, select
 
-from examples.movies.data import Film, Repairs, names_of, read_films
-from examples.movies.models import Director, Distributor, Genre, Movie
+from examples.movies.data import Film, Repairs, read_films
+from examples.movies.database import database_of
 from examples.movies.source import find_films
 from nefertari_engine_base import Engines, engines_of, setup_database
 from nefertari_engine_base.exceptions import SecondaryUnavailable
@@ -18,15 +17,6 @@ from nefertari_engine_base.sync.rebuild import index_all
 from nefertari_engine_base.values import DeliveryReport
 
 log = logging.getLogger(__name__)
-
-_RELATED: Mapping[str, type] = {
-    "director": Director,
-    "distributor": Distributor,
-    "genre": Genre,
-}
-
-#: The models that have documents.
-INDEXED: tuple[Any, ...] = (Movie, Director)
 
 
 def prepare(config: Configurator, *, load: bool) -> None:
@@ -44,23 +34,21 @@ def prepare(config: Configurator, *, load: bool) -> None:
 
 def fill(engines: Engines) -> None:
     """Load the films unless there are any, and index what is not indexed."""
-    engine = database(engines)
-    if not count_rows(engine, Movie):
+    database = database_of(engines.registry)
+    if not database.count(database.models.Movie):
         films, repairs = read_films(find_films())
-        load_rows(engine, films)
+        database.load(films)
         log_repairs(films, repairs)
     if any(
-        model.secondary.count(_refresh_index=True) != count_rows(engine, model)
-        for model in INDEXED
+        model.secondary.count(_refresh_index=True) != database.count(model)
+        for model in indexed(engines)
     ):
         log.info("Indexed %d documents", index_films(engines).written)
 
 
-def database(engines: Engines) -> Engine:
-    """The database that the films are in."""
-    primary: Any = engines.primary_of(Movie)
-    engine: Engine = primary.engine
-    return engine
+def indexed(engines: Engines) -> list[Any]:
+    """The models that have documents."""
+    return [schema.model for schema in engines.schemas.values()]
 
 
 def log_repairs(films: list[Film], repairs: Repairs) -> None:
@@ -70,54 +58,12 @@ def log_repairs(films: list[Film], repairs: Repairs) -> None:
         log.info("  %d %s", number, rule)
 
 
-def load_rows(engine: Engine, films: list[Film]) -> None:
-    """Insert films and what they are related to, in one transaction.
-
-    These are statements on tables, which nobody listens to: all that they write is
-    indexed afterwards, at once.
-    """
-    with engine.begin() as connection:
-        keys = {
-            relation: _insert_names(connection, model, list(names_of(films, relation)))
-            for relation, model in _RELATED.items()
-        }
-        connection.execute(insert(_table(Movie)), [_row(film, keys) for film in films])
-
-
-def _table(model: type) -> Any:
-    return model.__table__  # type: ignore[attr-defined]
-
-
-def _insert_names(
-    connection: Connection, model: type, names: list[str]
-) -> dict[str, int]:
-    table = _table(model)
-    connection.execute(insert(table), [{"name": name} for name in names])
-    found = connection.execute(select(table.c.name, table.c.id))
-    return {row.name: row.id for row in found}
-
-
-def _row(film: Film, keys: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    row = dict(film.columns)
-    for relation, known in keys.items():
-        name = getattr(film, relation)
-        row[f"{relation}_id"] = None if name is None else known[name]
-    return row
-
-
-def count_rows(engine: Engine, model: type) -> int:
-    """How many rows a model has."""
-    with engine.connect() as connection:
-        number = connection.scalar(select(func.count()).select_from(_table(model)))
-    return int(number or 0)
-
-
 def index_films(
     engines: Engines, on_batch: Callable[[DeliveryReport], None] | None = None
 ) -> DeliveryReport:
     """Write the documents of every row, and wait until searches see them."""
     total = DeliveryReport()
-    schemas = [engines.schema_of(model) for model in INDEXED]
+    schemas = list(engines.schemas.values())
     for schema in schemas:
         total.add(index_all(engines, schema, on_batch))
     for secondary in engines.secondaries.values():

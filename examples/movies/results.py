@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from examples.movies.choice import FACETS, RATING_STEP, SORTS, Choice, Facet
-from examples.movies.models import Movie
 from examples.movies.words import terms
+from nefertari_engine_base import Queryable
 from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.values import Page
 
@@ -102,12 +102,13 @@ class Results:
         return chips
 
 
-def find(choice: Choice, *, refresh: bool = False) -> Results:
+def find(movies: type[Queryable], choice: Choice, *, refresh: bool = False) -> Results:
     """Ask for a page of films, and for the counts beside it.
 
     When the search engine does not answer, the database answers what it can: films
     by facets, years and ratings, without counts.
 
+    :param movies: the model.
     :param refresh: see every change that was made before.
     :raises SecondaryUnavailable: if there is a text to search for, and nobody to do it.
     """
@@ -119,12 +120,12 @@ def find(choice: Choice, *, refresh: bool = False) -> Results:
         "_refresh_index": refresh,
     }
     try:
-        page = Movie.get_collection(**parameters, _aggs=_all_counts(choice))
+        page = movies.get_collection(**parameters, _aggs=_all_counts(choice))
     except SecondaryUnavailable:
         if choice.text:
             raise
-        return Results(choice, Movie.get_collection(**parameters), complete=False)
-    counts = {**page.aggregations, **_counts_without(choice)}
+        return Results(choice, movies.get_collection(**parameters), complete=False)
+    counts = {**page.aggregations, **_counts_without(movies, choice)}
     return Results(
         choice,
         page,
@@ -146,7 +147,7 @@ def _all_counts(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _counts_without(choice: Choice) -> dict[str, Any]:
+def _counts_without(movies: type[Queryable], choice: Choice) -> dict[str, Any]:
     """Counts of each chosen facet and histogram as if nothing was chosen in it."""
     asked: dict[str, tuple[Choice, Any]] = {
         facet.name: (choice.without(facet.name), _facet_counts(facet))
@@ -160,7 +161,7 @@ def _counts_without(choice: Choice) -> dict[str, Any]:
         asked["ratings"] = (replace(choice, imdb=None), _rating_counts())
     counts: dict[str, Any] = {}
     for name, (wider, aggregation) in asked.items():
-        page = Movie.get_collection(
+        page = movies.get_collection(
             **wider.filters(), _limit=0, _aggs={name: aggregation}
         )
         counts.update(page.aggregations)

@@ -1,22 +1,22 @@
 """A short tour on the terminal: what happens to the index when films change.
 
-Every change is a plain ``Session.commit()``; nobody tells the index. A step shows how
-long it took from the beginning of the commit until a search saw the change.
+Every change is an ordinary one of the database's own library; nobody tells the index. A
+step shows how long it took from the beginning of the change until a search saw it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from typing import Any
 
 from rich.console import Console
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from examples.movies.load import database
-from examples.movies.models import Director, Movie
+from examples.movies.database import Store, database_of
 from nefertari_engine_base import Engines
+from nefertari_engine_base.values import Capability
 
 #: Seconds that a change may take to be found; far more than it needs.
 PATIENCE = 20.0
@@ -29,6 +29,10 @@ NEW_NAME = "Philippa Marzipan"
 Check = Callable[[], bool]
 
 
+class _ChangedItsMind(Exception):
+    pass
+
+
 class Tour:
     """The steps, in their order.
 
@@ -39,20 +43,24 @@ class Tour:
         self.console = console
         self.failed = 0
         self._engines = engines
-        self._database = database(engines)
+        self._database = database_of(engines.registry)
+        self._models = self._database.models
 
     def run(self) -> bool:
         """Take every step, and leave nothing behind. Whether all of them held."""
+        primary = self._engines.primary_of(self._models.Movie)
+        steps = [
+            self._save,
+            self._rename,
+            self._rename_director,
+            self._list_of_director,
+            self._delete,
+        ]
+        if Capability.TRANSACTIONAL in primary.capabilities:
+            steps.append(self._roll_back)
         self._remove()
         try:
-            for step in (
-                self._save,
-                self._rename,
-                self._rename_director,
-                self._list_of_director,
-                self._roll_back,
-                self._delete,
-            ):
+            for step in steps:
                 step()
         finally:
             self._remove()
@@ -61,94 +69,110 @@ class Tour:
     # --- the steps ---------------------------------------------------------
 
     def _save(self) -> None:
-        begun = time.perf_counter()
-        with self._session() as session:
-            director = Director(name=OLD_NAME)
-            session.add(Movie(title=OLD_TITLE, year=1997, director=director))
-            session.commit()
+        models, begun = self._models, time.perf_counter()
+        with self._database.begin() as store:
+            director = models.Director(name=OLD_NAME)
+            store.save(director)
+            released = date(1997, 5, 1)
+            store.save(
+                models.Movie(title=OLD_TITLE, release_date=released, director=director)
+            )
         self._step(
             f"saved [b]{OLD_TITLE}[/b], found by a word of it",
             begun,
-            lambda: titles("quokka") == [OLD_TITLE],
+            lambda: self._titles("quokka") == [OLD_TITLE],
         )
 
     def _rename(self) -> None:
         begun = time.perf_counter()
-        with self._session() as session:
-            _film(session).title = NEW_TITLE
-            session.commit()
+        with self._database.begin() as store:
+            film = store.find(self._models.Movie, title=OLD_TITLE)
+            film.title = NEW_TITLE
+            store.save(film)
         self._step(
             f"renamed it [b]{NEW_TITLE}[/b], found by a word of it",
             begun,
-            lambda: titles("numbat") == [NEW_TITLE],
+            lambda: self._titles("numbat") == [NEW_TITLE],
         )
         self._step(
-            "not found by the old one any more", None, lambda: not titles("quokka")
+            "not found by the old one any more",
+            None,
+            lambda: not self._titles("quokka"),
         )
 
     def _rename_director(self) -> None:
         begun = time.perf_counter()
-        with self._session() as session:
-            _director(session).name = NEW_NAME
-            session.commit()
+        with self._database.begin() as store:
+            director = store.find(self._models.Director, name=OLD_NAME)
+            director.name = NEW_NAME
+            store.save(director)
         self._step(
             "renamed its director, and the document of the film follows",
             begun,
-            lambda: titles("marzipan") == [NEW_TITLE] and not titles("quillfeather"),
+            lambda: (
+                self._titles("marzipan") == [NEW_TITLE]
+                and not self._titles("quillfeather")
+            ),
         )
 
     def _list_of_director(self) -> None:
         begun = time.perf_counter()
-        with self._session() as session:
-            director = _director(session)
-            director.films.append(Movie(title=OLD_TITLE, year=1998))
-            session.commit()
+        with self._database.begin() as store:
+            director = store.find(self._models.Director, name=NEW_NAME)
+            store.save(self._models.Movie(title=OLD_TITLE, director=director))
         self._step(
             "added a film, and the document of the director lists both",
             begun,
-            lambda: _films_of_director() == [OLD_TITLE, NEW_TITLE],
-        )
-
-    def _roll_back(self) -> None:
-        with self._session() as session:
-            session.add(Movie(title="The Axolotl That Never Was"))
-            session.flush()
-            session.rollback()
-        self._step(
-            "a film that was rolled back is nowhere, and nothing waits",
-            None,
-            lambda: not titles("axolotl") and not self._waiting(),
+            lambda: self._films_of_director() == {OLD_TITLE, NEW_TITLE},
         )
 
     def _delete(self) -> None:
-        begun = time.perf_counter()
-        with self._session() as session:
-            key = _film(session).id
-            director = _director(session)
-            for film in director.films:
-                session.delete(film)
-            session.delete(director)
-            session.commit()
+        movie, begun = self._models.Movie, time.perf_counter()
+        with self._database.begin() as store:
+            film = store.find(movie, title=NEW_TITLE)
+            key = film.id
+            store.delete(film)
+            store.delete(store.find(movie, title=OLD_TITLE))
+            store.delete(store.find(self._models.Director, name=NEW_NAME))
         self._step(
             "deleted, gone from every search",
             begun,
-            lambda: not titles("numbat") and not titles("marzipan"),
+            lambda: not self._titles("numbat") and not self._titles("marzipan"),
         )
         self._step(
             "and by its key",
             None,
-            lambda: Movie.secondary.get_item(id=key, _raise_on_empty=False) is None,
+            lambda: movie.secondary.get_item(id=key, _raise_on_empty=False) is None,
         )
+
+    def _roll_back(self) -> None:
+        with suppress(_ChangedItsMind), self._database.begin() as store:
+            store.save(self._models.Movie(title="The Axolotl That Never Was"))
+            raise _ChangedItsMind
+        self._step(
+            "a film that was rolled back is nowhere, and nothing waits",
+            None,
+            lambda: not self._titles("axolotl") and not self._waiting(),
+        )
+
+    # --- what a step asks --------------------------------------------------
+
+    def _titles(self, text: str) -> list[str]:
+        """Titles of the films that a search for a text finds, as everybody sees
+        them."""
+        documents = self._models.Movie.secondary
+        page = documents.get_collection(q=text, _sort="id", _refresh_index=True)
+        return [film.title for film in page]
+
+    def _films_of_director(self) -> set[str]:
+        documents = self._models.Director.secondary
+        found = documents.get_collection(name=NEW_NAME, _refresh_index=True)
+        return {film.title for director in found for film in director.films}
 
     def _waiting(self) -> int:
         return sum(outbox.waiting() for outbox in self._engines.outboxes())
 
     # --- how a step is taken -----------------------------------------------
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with Session(self._database) as session:
-            yield session
 
     def _step(self, text: str, begun: float | None, holds: Check) -> None:
         """Wait until something holds.
@@ -165,42 +189,18 @@ class Tour:
 
     def _remove(self) -> None:
         """Remove what a tour, perhaps one that was interrupted, has left behind."""
-        with self._session() as session:
-            for film in session.scalars(
-                select(Movie).where(Movie.title.in_((OLD_TITLE, NEW_TITLE)))
-            ):
-                session.delete(film)
-            session.flush()
-            for director in session.scalars(
-                select(Director).where(Director.name.in_((OLD_NAME, NEW_NAME)))
-            ):
-                session.delete(director)
-            session.commit()
+        movie, director = self._models.Movie, self._models.Director
+        with self._database.begin() as store:
+            for title in (OLD_TITLE, NEW_TITLE):
+                _delete_if_there(store, movie, title=title)
+            for name in (OLD_NAME, NEW_NAME):
+                _delete_if_there(store, director, name=name)
 
 
-def titles(text: str) -> list[str]:
-    """Titles of the films that a search for a text finds, as everybody sees them."""
-    page = Movie.secondary.get_collection(q=text, _sort="id", _refresh_index=True)
-    return [film.title for film in page]
-
-
-def _films_of_director() -> list[str]:
-    found = Director.secondary.get_collection(name=NEW_NAME, _refresh_index=True)
-    return sorted(
-        (film.title for director in found for film in director.films), reverse=True
-    )
-
-
-def _film(session: Session) -> Movie:
-    known = (OLD_TITLE, NEW_TITLE)
-    statement = select(Movie).where(Movie.title.in_(known)).order_by(Movie.id)
-    return session.scalars(statement.limit(1)).one()
-
-
-def _director(session: Session) -> Director:
-    return session.scalars(
-        select(Director).where(Director.name.in_((OLD_NAME, NEW_NAME)))
-    ).one()
+def _delete_if_there(store: Store, model: Any, **values: Any) -> None:
+    row = store.find(model, **values)
+    if row is not None:
+        store.delete(row)
 
 
 def _wait_for(holds: Check) -> bool:

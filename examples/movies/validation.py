@@ -10,10 +10,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from pyramid.request import Request
 
-from examples.movies.models import LONGEST_NAME, Director, Distributor, Genre, Rating
+from examples.movies.models import LONGEST_NAME, Rating
 
 #: One more digit does not fit the column.
 _MOST_DOLLARS = Decimal("999999999999.99")
@@ -136,11 +135,8 @@ FIELDS = (
 )
 
 _BY_NAME = {field.name: field for field in FIELDS}
-_RELATED: Mapping[str, Any] = {
-    "director": Director,
-    "distributor": Distributor,
-    "genre": Genre,
-}
+#: Names of models.
+_RELATED = {"director": "Director", "distributor": "Distributor", "genre": "Genre"}
 #: What documents have, and what follows from the rest.
 _READ_ONLY = frozenset(
     {"id", "year", "director_id", "distributor_id", "genre_id", "_pk", "_type"}
@@ -178,18 +174,22 @@ def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def apply(session: Session, movie: Any, values: Mapping[str, Any]) -> None:
+def apply(request: Request, movie: Any, values: Mapping[str, Any]) -> None:
     """Write checked values into a film. New names become new rows."""
-    for name, value in values.items():
-        if name in _RELATED:
-            value = None if value is None else named(session, _RELATED[name], value)
+    found = {
+        name: _named(request, _RELATED[name], value)
+        for name, value in values.items()
+        if name in _RELATED and value is not None
+    }
+    for name, value in {**values, **found}.items():
         setattr(movie, name, value)
 
 
-def named(session: Session, model: Any, name: str) -> Any:
+def _named(request: Request, kind: str, name: str) -> Any:
     """The row of this name; a new one if there is none."""
-    found = session.scalar(select(model).where(model.name == name))
-    if found is None:
-        found = model(name=name)
-        session.add(found)
-    return found
+    model = getattr(request.models, kind)
+    row = request.store.find(model, name=name)
+    if row is None:
+        row = model(name=name)
+        request.store.save(row)
+    return row

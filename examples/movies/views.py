@@ -8,10 +8,8 @@ from typing import Any
 from pyramid.httpexceptions import HTTPNotFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.view import view_config, view_defaults
-from sqlalchemy import select
 
 from examples.movies.choice import SORTS, Choice
-from examples.movies.models import Director, Distributor, Genre, Movie
 from examples.movies.results import find
 from examples.movies.validation import FIELDS, Invalid, apply, check
 
@@ -30,19 +28,21 @@ def _saved(request: Request, message: str) -> None:
 def search(request: Request) -> Mapping[str, Any]:
     """Films by text, facets, years and ratings."""
     refresh = request.session.pop(_CHANGED, False)
-    results = find(Choice.of(request.GET), refresh=refresh)
-    return {"results": results, "choice": results.choice, "sorts": SORTS}
+    choice = Choice.of(request.GET)
+    results = find(request.models.Movie, choice, refresh=refresh)
+    return {"results": results, "choice": choice, "sorts": SORTS}
 
 
 @view_config(route_name="film", renderer=f"{_TEMPLATES}/film.jinja2")
 def film(request: Request) -> Mapping[str, Any]:
     """One film, read in real time: it shows what was just saved."""
-    movie = _document(request, Movie)
+    models = request.models
+    movie = _document(request, models.Movie)
     return {
         "movie": movie,
-        "complete": not isinstance(movie, Movie),
-        "document": as_document(request, movie),
-        "others": _other_films(movie),
+        "complete": not isinstance(movie, models.Movie),
+        "document": movie.to_dict(),
+        "others": _other_films(models.Director, movie),
     }
 
 
@@ -55,39 +55,30 @@ def _document(request: Request, model: Any) -> Any:
 
 
 def _missing(model: type) -> HTTPNotFound:
-    kind = "film" if model is Movie else model.__name__.lower()
+    kind = "film" if model.__name__ == "Movie" else model.__name__.lower()
     return HTTPNotFound(f"There is no such {kind}.")
 
 
-def _other_films(movie: Any) -> list[Any]:
-    if movie.director_id is None:
+def _other_films(directors: Any, movie: Any) -> list[Any]:
+    if movie.director is None:
         return []
-    director = Director.get_item(id=movie.director_id, _raise_on_empty=False)
+    director = directors.get_item(id=movie.director.id, _raise_on_empty=False)
     films = director.films if director else ()
     others = [other for other in films if other.id != movie.id]
     return sorted(others, key=lambda other: other.year or 0, reverse=True)
 
 
-def as_document(request: Request, movie: Any) -> Mapping[str, Any]:
-    """A film as its document, whichever engine it comes from."""
-    if isinstance(movie, Movie):
-        document: Mapping[str, Any] = request.engines.primary_of(Movie).to_dict(movie)
-        return document
-    found: Mapping[str, Any] = movie.to_dict()
-    return found
-
-
 @view_config(route_name="delete_film", request_method="POST")
 def delete_film(request: Request) -> HTTPSeeOther:
     """Delete a film."""
-    movie = _row(request, Movie)
-    request.dbsession.delete(movie)
+    movie = _row(request, request.models.Movie)
+    request.store.delete(movie)
     _saved(request, f"“{movie.title}” is deleted.")
     return HTTPSeeOther(request.route_path("search"))
 
 
 def _row(request: Request, model: Any) -> Any:
-    found = request.dbsession.get(model, int(request.matchdict["id"]))
+    found = request.store.find(model, id=int(request.matchdict["id"]))
     if found is None:
         raise _missing(model)
     return found
@@ -108,60 +99,57 @@ class EditFilm:
     @view_config(route_name="edit_film", request_method="GET")
     def edit(self) -> Mapping[str, Any]:
         """The form with the values of a film."""
-        movie = _row(self.request, Movie)
+        movie = self._movie()
         return self._form(movie, _form_values(movie))
 
     @view_config(route_name="new_film", request_method="POST")
     def create(self) -> Any:
         """Save a new film."""
-        return self._save(Movie())
+        return self._save(None)
 
     @view_config(route_name="edit_film", request_method="POST")
     def update(self) -> Any:
         """Save the changes of a film."""
-        return self._save(_row(self.request, Movie))
+        return self._save(self._movie())
 
-    def _save(self, movie: Movie) -> Any:
+    def _movie(self) -> Any:
+        return _row(self.request, self.request.models.Movie)
+
+    def _save(self, known: Any | None) -> Any:
         request = self.request
         given = {field.name: request.POST.get(field.name, "") for field in FIELDS}
-        known = movie if movie.id else None
         try:
             values = check(given)
         except Invalid as error:
             request.response.status_int = 400
             return self._form(known, given, error.errors)
-        apply(request.dbsession, movie, values)
-        request.dbsession.add(movie)
-        # The key of a new film; what was written is committed after this view.
-        request.dbsession.flush()
+        movie = request.models.Movie() if known is None else known
+        apply(request, movie, values)
+        request.store.save(movie)
         _saved(request, "Saved.")
         return HTTPSeeOther(request.route_path("film", id=movie.id))
 
     def _form(
         self,
-        movie: Movie | None,
+        movie: Any | None,
         values: Mapping[str, str],
         errors: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
+        store, models = self.request.store, self.request.models
         return {
             "movie": movie,
             "fields": FIELDS,
             "values": values,
             "errors": errors or {},
             "suggestions": {
-                "director": self._names(Director),
-                "distributor": self._names(Distributor),
-                "genre": self._names(Genre),
+                "director": store.names(models.Director),
+                "distributor": store.names(models.Distributor),
+                "genre": store.names(models.Genre),
             },
         }
 
-    def _names(self, model: Any) -> list[str]:
-        return list(
-            self.request.dbsession.scalars(select(model.name).order_by(model.name))
-        )
 
-
-def _form_values(movie: Movie) -> dict[str, str]:
+def _form_values(movie: Any) -> dict[str, str]:
     values = {}
     for field in FIELDS:
         value = getattr(movie, field.name)
@@ -179,8 +167,9 @@ def director(request: Request) -> Any:
     """A director with the films; a POST changes the name, in every film's document."""
     if request.method == "POST":
         return _rename(request)
-    found = _document(request, Director)
-    return _director_page(found, complete=not isinstance(found, Director))
+    model = request.models.Director
+    found = _document(request, model)
+    return _director_page(found, complete=not isinstance(found, model))
 
 
 def _director_page(director: Any, **more: Any) -> dict[str, Any]:
@@ -190,25 +179,26 @@ def _director_page(director: Any, **more: Any) -> dict[str, Any]:
 
 
 def _rename(request: Request) -> Any:
-    row = _row(request, Director)
+    row = _row(request, request.models.Director)
     name = " ".join(request.POST.get("name", "").split())
     error = _name_error(request, row, name)
     if error:
         request.response.status_int = 400
         return _director_page(row, error=error, given=name)
     row.name = name
+    request.store.save(row)
     _saved(request, f"Saved, and with it the documents of {len(row.films)} films.")
     return HTTPSeeOther(request.route_path("director", id=row.id))
 
 
-def _name_error(request: Request, row: Director, name: str) -> str | None:
+def _name_error(request: Request, row: Any, name: str) -> str | None:
     if not name:
         return "must be given"
     try:
         check({"director": name}, partial=True)
     except Invalid as error:
         return error.errors["director"]
-    other = request.dbsession.scalar(select(Director).where(Director.name == name))
-    if other is not None and other is not row:
+    other = request.store.find(request.models.Director, name=name)
+    if other is not None and other.id != row.id:
         return "is the name of another director"
     return None

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 from webtest import TestApp
 
 from chaos.door import Door
-from examples.movies import load, main
+from examples.movies import main
 from examples.movies.data import read_films
+from examples.movies.database import database_of
 from examples.movies.demo import remove_indices
-from examples.movies.models import Director, Movie
 from examples.movies.source import FilmsMissing, find_films
 from nefertari_engine_base import engines_of
 from nefertari_engine_base.sync.worker import drain
@@ -50,12 +49,19 @@ class Site:
         self.wsgi = app
         self.app = TestApp(app)
         self.engines = engines_of(app.registry)
-        self.database = load.database(self.engines)
+        self.database = database_of(app.registry)
+        self.Movie = self.database.models.Movie
+        self.Director = self.database.models.Director
         self.door = door
         self._elasticsearch_url = elasticsearch_url
 
-    def session(self) -> Session:
-        return Session(self.database, expire_on_commit=False)
+    def find(self, model: Any, **values: Any) -> Any:
+        """A row that has these values, with what it is related to."""
+        with self.database.begin() as store:
+            row = store.find(model, **values)
+            # Fetched while that can be done.
+            row and (row.director if model is self.Movie else list(row.films))
+            return row
 
     def raw(self, model: Any) -> dict[str, dict[str, Any]]:
         """Every document of a model, as the server itself stores it."""
@@ -86,11 +92,14 @@ class Site:
         finally:
             self.back()
 
-    def remove(self, model: Any, *criteria: Any) -> None:
-        with self.session() as session:
-            for row in session.query(model).filter(*criteria):
-                session.delete(row)
-            session.commit()
+    def remove_director(self, **values: Any) -> None:
+        """Remove a director and the films of the director, as far as they are there."""
+        with self.database.begin() as store:
+            director = store.find(self.Director, **values)
+            if director is not None:
+                for film in list(director.films):
+                    store.delete(film)
+                store.delete(director)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -121,9 +130,9 @@ def site(empty_database, elasticsearch_url, films_path) -> Iterator[Site]:
         )
     site = Site(app, elasticsearch_url, door)
     yield site
-    remove_indices()
+    remove_indices(site.engines)
     site.engines.close()
-    site.database.dispose()
+    site.database.close()
     door.shut()
 
 
@@ -134,18 +143,20 @@ def app(site) -> TestApp:
 
 
 @pytest.fixture
-def film(site) -> Iterator[Movie]:
+def film(site) -> Iterator[Any]:
     """A film that a test may change; it is gone afterwards."""
-    with site.session() as session:
-        movie = Movie(
+    with site.database.begin() as store:
+        director = site.Director(name="Ottoline Fairweather")
+        store.save(director)
+        movie = site.Movie(
             title="The Okapi Affair",
             release_date=date(1999, 3, 31),
             imdb_rating=7.1,
-            director=Director(name="Ottoline Fairweather"),
+            director=director,
         )
-        session.add(movie)
-        session.commit()
-        key, director_id = movie.id, movie.director_id
+        store.save(movie)
     yield movie
-    site.remove(Movie, (Movie.id == key) | (Movie.director_id == director_id))
-    site.remove(Director, Director.id == director_id)
+    with site.database.begin() as store:
+        if (left := store.find(site.Movie, id=movie.id)) is not None:
+            store.delete(left)
+    site.remove_director(id=director.id)

@@ -2,8 +2,6 @@
 
 import pytest
 
-from examples.movies.models import Director, Movie
-
 
 def test_films_are_asked_for_with_the_parameters_of_get_collection(app):
     answer = app.get(
@@ -151,7 +149,7 @@ def test_a_key_that_is_none_is_a_400_and_one_of_nobody_a_404(app):
 
 def test_a_change_that_fails_leaves_no_trace(app, site):
     app.post_json("/api/movies", {"director": "Nobody At All"}, status=400)
-    assert Director.secondary.count(name="Nobody At All", _refresh_index=True) == 0
-    with site.session() as session:
-        assert not session.query(Director).filter_by(name="Nobody At All").count()
-        assert session.query(Movie).count() == 3201
+    directors = site.Director.secondary
+    assert directors.count(name="Nobody At All", _refresh_index=True) == 0
+    assert site.find(site.Director, name="Nobody At All") is None
+    assert site.database.count(site.Movie) == 3201

@@ -3,7 +3,6 @@
 import time
 
 from examples.movies.compare import compare
-from examples.movies.models import Movie
 from tests.examples.test_pages import edit, titles, total
 
 
@@ -51,8 +50,9 @@ def test_a_film_is_saved_at_once_and_found_when_the_engine_is_back(site, app, fi
 
 def test_a_film_that_is_deleted_meanwhile_is_gone_when_the_engine_is_back(site, app):
     created = app.post_json("/api/movies", {"title": "Dugong Days"}).json
-    assert Movie.secondary.count(title="Dugong Days", _refresh_index=True) == 1
+    films = site.Movie.secondary
+    assert films.count(title="Dugong Days", _refresh_index=True) == 1
     with site.outage():
         app.delete(f"/api/movies/{created['id']}", status=204)
-    assert Movie.secondary.count(title="Dugong Days", _refresh_index=True) == 0
+    assert films.count(title="Dugong Days", _refresh_index=True) == 0
     assert compare(site.engines).differences == []

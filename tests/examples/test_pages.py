@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-from examples.movies.models import Director, Movie
-
 
 def total(page):
     return int(page.html.select_one("#total strong").text.replace(",", ""))
@@ -189,12 +187,11 @@ def test_a_film_gets_a_director_who_is_new_and_one_who_is_known(app, film, site)
     edit(app, film, director="Bartholomew Quince").follow()
     assert titles(app.get("/", {"q": "bartholomew quince"})) == ["The Okapi Affair"]
     edit(app, film, director="Woody Allen").follow()
-    with site.session() as session:
-        allen = session.query(Director).filter_by(name="Woody Allen").one()
-    listed = Director.secondary.get_item(id=allen.id)
+    allen = site.find(site.Director, name="Woody Allen")
+    listed = site.Director.secondary.get_item(id=allen.id)
     assert film.id in [other.id for other in listed.films]
     edit(app, film, director="Ottoline Fairweather")
-    site.remove(Director, Director.name == "Bartholomew Quince")
+    site.remove_director(name="Bartholomew Quince")
 
 
 def test_what_is_wrong_in_a_form_is_said_at_the_field_and_nothing_is_saved(app, film):
@@ -236,9 +233,8 @@ def test_a_film_is_added_and_deleted(app):
 
 
 def test_a_renamed_director_is_renamed_in_the_documents_of_all_films(app, site):
-    with site.session() as session:
-        allen = session.query(Director).filter_by(name="Woody Allen").one()
-        number = len(allen.films)
+    allen = site.find(site.Director, name="Woody Allen")
+    number = len(allen.films)
     form = app.get(f"/directors/{allen.id}").forms[1]
     form["name"] = "Allan Konigsberg"
     page = form.submit().follow()
@@ -252,8 +248,7 @@ def test_a_renamed_director_is_renamed_in_the_documents_of_all_films(app, site):
 
 
 def test_a_director_cannot_take_the_name_of_another(app, site):
-    with site.session() as session:
-        allen = session.query(Director).filter_by(name="Woody Allen").one()
+    allen = site.find(site.Director, name="Woody Allen")
     form = app.get(f"/directors/{allen.id}").forms[1]
     form["name"] = "Spike Lee"
     assert "name of another director" in form.submit(status=400)
@@ -278,8 +273,7 @@ SCRIPT = "<script>alert(1)</script>"
 def test_text_of_users_is_shown_and_never_run(app, film, site):
     title, name = f"{SCRIPT} quagga", f'"><img src=x onerror=alert(1)> {SCRIPT}'
     edit(app, film, title=title, director=name, genre=SCRIPT, source=SCRIPT).follow()
-    with site.session() as session:
-        key = session.query(Director).filter_by(name=name).one().id
+    key = site.find(site.Director, name=name).id
     for address in (
         "/?q=quagga", f"/?q={SCRIPT}", f"/?director={SCRIPT}", f"/?genre={SCRIPT}",
         f"/films/{film.id}", f"/films/{film.id}/edit", f"/directors/{key}",
@@ -294,7 +288,7 @@ def test_text_of_users_is_shown_and_never_run(app, film, site):
     page = app.get(f"/?mpaa={SCRIPT}", status=400)
     assert len(page.html.select("script")) == 1
     edit(app, film, director="Ottoline Fairweather", genre="")
-    site.remove(Director, Director.id == key)
+    site.remove_director(id=key)
 
 
 def test_a_character_that_no_database_can_store_is_refused(app, film):
@@ -305,5 +299,4 @@ def test_a_character_that_no_database_can_store_is_refused(app, film):
 
 def test_films_are_not_changed_by_looking_at_them(app, film, site):
     app.get(f"/films/{film.id}/delete", status=404)
-    with site.session() as session:
-        assert session.get(Movie, film.id)
+    assert site.find(site.Movie, id=film.id)

@@ -1,4 +1,4 @@
-"""Films, and who made and showed them: ordinary declarative classes.
+"""Films, and who made and showed them: ordinary declarative classes of SQLAlchemy.
 
 Nothing here knows of a search engine but the decorator, which says which relations a
 film's document shows.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 
 from sqlalchemy import Enum, ForeignKey, Numeric, String
 from sqlalchemy.orm import (
@@ -20,22 +19,8 @@ from sqlalchemy.orm import (
     validates,
 )
 
+from examples.movies.models import LONGEST_NAME, Rating
 from nefertari_engine_base import Nested, Queryable, secondary
-
-#: The longest title, and the longest name of anybody or anything.
-LONGEST_NAME = 255
-
-
-class Rating(StrEnum):
-    """What the Motion Picture Association says of a film."""
-
-    G = "G"
-    PG = "PG"
-    PG_13 = "PG-13"
-    R = "R"
-    NC_17 = "NC-17"
-    NOT_RATED = "Not Rated"
-    OPEN = "Open"
 
 
 def _values(ratings: Iterable[Rating]) -> list[str]:
@@ -130,3 +115,7 @@ class Movie(Queryable, Base):
     def _year_follows(self, _: str, released: date | None) -> date | None:
         self.year = released.year if released else None
         return released
+
+
+#: Fields of documents that those of another kind of database lack.
+OWN_FIELDS = {Movie: ("director_id", "distributor_id", "genre_id")}

@@ -23,9 +23,10 @@ test: $(READY)
 	$(BIN)/python -m tools.servers run $(TEST_SERVERS) -- \
 		$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
-# DEMO_CHECK=1 ends after the tour, with exit status 0 or 1.
+# DEMO_CHECK=1 ends after the tour, with exit status 0 or 1. PRIMARY=mongodb is on MongoDB.
 demo: $(READY)
-	$(BIN)/python -m examples.movies.demo $(if $(DEMO_CHECK),--check)
+	$(BIN)/python -m examples.movies.demo $(if $(PRIMARY),--primary $(PRIMARY)) \
+		$(if $(DEMO_CHECK),--check)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

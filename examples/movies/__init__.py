@@ -1,8 +1,8 @@
 """Films: search, facets, histograms, editing, and the same as JSON.
 
-``pserve development.ini`` serves it. Two environment variables go before the file:
-``DATABASE_URL`` (``sqlalchemy.url``) and ``ELASTICSEARCH_URL``
-(``elasticsearch.hosts``).
+``pserve development.ini`` serves it, ``pserve mongodb.ini`` on MongoDB. Environment
+variables go before the files: ``DATABASE_URL`` (``sqlalchemy.url``), ``MONGODB_URL``
+(``mongodb.url``) and ``ELASTICSEARCH_URL`` (``elasticsearch.hosts``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from examples.movies.presenting import FILTERS
 
 _FROM_ENVIRONMENT = {
     "sqlalchemy.url": "DATABASE_URL",
+    "mongodb.url": "MONGODB_URL",
     "elasticsearch.hosts": "ELASTICSEARCH_URL",
 }
 

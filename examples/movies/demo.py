@@ -2,7 +2,8 @@
 
 ``ELASTICSEARCH_URL`` and ``DATABASE_URL`` name servers to use. Without them an
 Elasticsearch is started for the time of the demo, and the database is a file that is
-removed in the end.
+removed in the end. ``make demo PRIMARY=mongodb`` is on MongoDB: on the database that
+``MONGODB_URL`` names, or on a server for the time of the demo.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,8 +44,15 @@ from tools.servers import ServersError, running
 
 PORT = 6543
 
-#: The indices of a database that is kept; the same as in ``development.ini``.
-KEPT_PREFIX = "movies"
+#: The kinds of databases.
+SQL, MONGODB = "sql", "mongodb"
+
+#: The indices of a database that is kept; the same as in ``development.ini`` and
+#: ``mongodb.ini``.
+KEPT_PREFIXES = {SQL: "movies", MONGODB: "movies-mongodb"}
+
+#: What the demo starts for each kind of database, unless there is one.
+_SERVERS: Mapping[str, Sequence[str]] = {SQL: (), MONGODB: (MONGODB,)}
 
 _SHOWN_DIFFERENCES = 10
 
@@ -133,20 +141,31 @@ def _progress(console: Console) -> Progress:
 
 
 @contextmanager
-def application(elasticsearch_url: str) -> Iterator[Router]:
+def application(urls: Mapping[str, str], primary: str) -> Iterator[Router]:
     """The application on a database and an index of its own.
 
-    With ``DATABASE_URL`` both are kept; else both are removed in the end.
+    With ``DATABASE_URL``, or ``MONGODB_URL``, both are kept; else both are removed in
+    the end.
+
+    :param urls: of servers, by name.
     """
-    kept = os.environ.get("DATABASE_URL")
+    kept = os.environ.get("MONGODB_URL" if primary == MONGODB else "DATABASE_URL")
     with tempfile.TemporaryDirectory(prefix="movies-") as folder:
+        if primary == MONGODB:
+            engine = "nefertari_engine_base.primary.mongo"
+            database = {"mongodb.url": urls[MONGODB]}
+        else:
+            engine = "nefertari_engine_base.primary.sqla"
+            file = Path(folder) / "movies.sqlite"
+            database = {"sqlalchemy.url": kept or f"sqlite:///{file}"}
+        prefix = KEPT_PREFIXES[primary] if kept else f"movies-demo-{os.getpid()}"
         app = main(
             {},
+            **database,
             **{
-                "sqlalchemy.url": kept or f"sqlite:///{Path(folder) / 'movies.sqlite'}",
-                "nefertari.engine": "nefertari_engine_base.primary.sqla nefertari_es",
-                "elasticsearch.hosts": elasticsearch_url,
-                "elasticsearch.index_prefix": KEPT_PREFIX if kept else _own_prefix(),
+                "nefertari.engine": f"{engine} nefertari_es",
+                "elasticsearch.hosts": urls["elasticsearch"],
+                "elasticsearch.index_prefix": prefix,
                 "movies.load": "false",
             },
         )
@@ -158,10 +177,6 @@ def application(elasticsearch_url: str) -> Iterator[Router]:
                 remove_indices(engines)
             engines.close()
             database_of(app.registry).close()
-
-
-def _own_prefix() -> str:
-    return f"movies-demo-{os.getpid()}"
 
 
 def remove_indices(engines: Engines) -> None:
@@ -187,9 +202,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         with ExitStack() as stack:
-            with console.status("Elasticsearch starts …"):
-                urls = stack.enter_context(running("elasticsearch"))
-            return _show(urls["elasticsearch"], options, console)
+            servers = ["elasticsearch", *_SERVERS[options.primary]]
+            with console.status("Servers start …"):
+                urls = stack.enter_context(running(*servers))
+            return _show(urls, options, console)
     except (FilmsMissing, ServersError, EngineError) as error:
         console.print(f"✗ {error}", style="red", markup=False, soft_wrap=True)
         return 1
@@ -205,6 +221,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check", action="store_true", help="end after the tour, with status 0 or 1"
     )
+    parser.add_argument(
+        "--primary",
+        choices=_SERVERS,
+        default=SQL,
+        help="the kind of the database, default %(default)s",
+    )
     parser.add_argument("--port", type=int, default=PORT, help="default %(default)s")
     return parser
 
@@ -213,9 +235,11 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _show(url: str, options: argparse.Namespace, console: Console) -> int:
-    console.print(f"Elasticsearch is at {url}")
-    with application(url) as app:
+def _show(
+    urls: Mapping[str, str], options: argparse.Namespace, console: Console
+) -> int:
+    console.print(f"Elasticsearch is at {urls['elasticsearch']}")
+    with application(urls, options.primary) as app:
         held = Demo(engines_of(app.registry), console).run()
         if options.check or not held:
             console.print(

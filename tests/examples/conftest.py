@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from pymongo import MongoClient
 from webtest import TestApp
 
 from chaos.door import Door
@@ -22,7 +24,7 @@ from examples.movies.demo import remove_indices
 from examples.movies.source import FilmsMissing, find_films
 from nefertari_engine_base import engines_of
 from nefertari_engine_base.sync.worker import drain
-from tests.conftest import _empty_postgresql
+from tests.conftest import empty_database
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,8 @@ class Site:
         self.app = TestApp(app)
         self.engines = engines_of(app.registry)
         self.database = database_of(app.registry)
+        #: What pages and JSON call it.
+        self.primary = next(iter(self.engines.primaries))
         self.Movie = self.database.models.Movie
         self.Director = self.database.models.Director
         self.door = door
@@ -102,28 +106,54 @@ class Site:
                 store.delete(director)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def empty_database(request, tmp_path_factory) -> Iterator[str]:
-    """URL of an empty database of each kind, for all tests."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('movies') / 'movies.sqlite'}"
+#: How ``nefertari.engine`` calls the engine of each kind of database.
+ENGINES = {
+    "sqlite": "nefertari_engine_base.primary.sqla",
+    "postgresql": "nefertari_engine_base.primary.sqla",
+    "mongodb": "nefertari_engine_base.primary.mongo",
+}
+
+
+# Not for the session: MongoEngine has one default connection, which other tests want.
+@pytest.fixture(scope="package", params=["sqlite", "postgresql", "mongodb"])
+def database_settings(request, tmp_path_factory) -> Iterator[dict[str, str]]:
+    """The settings of an empty database of each kind, for all tests."""
+    kind = request.param
+    settings = {"nefertari.engine": f"{ENGINES[kind]} nefertari_es"}
+    if kind == "mongodb":
+        with empty_mongodb(request.getfixturevalue("mongodb_url")) as url:
+            yield {**settings, "mongodb.url": url}
     else:
-        yield from _empty_postgresql(request.getfixturevalue("postgresql_url"))
+        server_of = request.getfixturevalue("server_of")
+        with empty_database(kind, server_of, tmp_path_factory) as url:
+            yield {**settings, "sqlalchemy.url": url}
 
 
-@pytest.fixture(scope="session")
-def site(empty_database, elasticsearch_url, films_path) -> Iterator[Site]:
+@contextmanager
+def empty_mongodb(server_url: str) -> Iterator[str]:
+    """URL of an empty database of MongoDB, for a while."""
+    name = f"movies_test_{os.getpid()}"
+    url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
+    with MongoClient(url) as client:
+        client.drop_database(name)
+        try:
+            yield url
+        finally:
+            client.drop_database(name)
+
+
+@pytest.fixture(scope="package")
+def site(database_settings, elasticsearch_url, films_path) -> Iterator[Site]:
     """The application, as ``pserve`` makes it from its settings."""
     door = Door(elasticsearch_url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("DATABASE_URL", raising=False)
-        patch.delenv("ELASTICSEARCH_URL", raising=False)
+        for name in ("DATABASE_URL", "MONGODB_URL", "ELASTICSEARCH_URL"):
+            patch.delenv(name, raising=False)
         patch.setenv("MOVIES_JSON", str(films_path))
         app = main(
             {},
+            **database_settings,
             **{
-                "nefertari.engine": "nefertari_engine_base.primary.sqla nefertari_es",
-                "sqlalchemy.url": empty_database,
                 "elasticsearch.hosts": door.url,
                 "elasticsearch.index_prefix": f"movies-test-{os.getpid()}",
             },

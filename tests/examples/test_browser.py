@@ -12,6 +12,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from webtest.http import StopableWSGIServer
 
+# A browser sees no difference between databases; two are enough.
+pytestmark = pytest.mark.parametrize(
+    "database_settings", ["sqlite", "postgresql"], indirect=True, scope="package"
+)
+
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update"),

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from mongoengine.connection import get_db
+
 from examples.movies.database import Database
+from examples.movies.database.mongo import MongoDatabase
 from examples.movies.database.sql import SqlDatabase
 
 
@@ -60,10 +63,42 @@ class UnheardSql:
             connection.execute(statement)
 
 
+class UnheardMongo:
+    """PyMongo's own writes."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self.collection = get_db()[database.models.Movie._get_collection_name()]
+        self.before: dict[int, Any] = {}
+
+    def change(self, key: int, **values: Any) -> None:
+        self._remember(key)
+        self.collection.update_one({"_id": key}, {"$set": values})
+
+    def delete(self, key: int) -> None:
+        self._remember(key)
+        self.collection.delete_one({"_id": key})
+
+    def insert(self, key: int, **values: Any) -> None:
+        self._remember(key)
+        self.collection.insert_one({"_id": key, **values})
+
+    def undo(self) -> None:
+        for key, before in self.before.items():
+            self.collection.delete_one({"_id": key})
+            if before is not None:
+                self.collection.insert_one(before)
+
+    def _remember(self, key: int) -> None:
+        self.before[key] = self.collection.find_one({"_id": key})
+
+
 @contextmanager
 def unheard(database: Database) -> Iterator[Unheard]:
     """For the time of a block."""
-    changes = UnheardSql(database)
+    if isinstance(database, SqlDatabase):
+        changes: Unheard = UnheardSql(database)
+    else:
+        changes = UnheardMongo(database)
     try:
         yield changes
     finally:

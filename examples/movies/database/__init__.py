@@ -22,6 +22,9 @@ from nefertari_engine_base.exceptions import ConfigurationError
 #: By the engine; only the chosen one is imported.
 _DATABASES = {
     "nefertari_engine_base.primary.sqla": "examples.movies.database.sql.SqlDatabase",
+    "nefertari_engine_base.primary.mongo": (
+        "examples.movies.database.mongo.MongoDatabase"
+    ),
 }
 
 _KEY = "examples.movies.database"

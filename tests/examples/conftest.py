@@ -121,7 +121,8 @@ def database_settings(request, tmp_path_factory) -> Iterator[dict[str, str]]:
     kind = request.param
     settings = {"nefertari.engine": f"{ENGINES[kind]} nefertari_es"}
     if kind == "mongodb":
-        with empty_mongodb(request.getfixturevalue("mongodb_url")) as url:
+        server_url = request.getfixturevalue("mongodb_url")
+        with empty_mongodb(server_url, f"movies_test_{os.getpid()}") as url:
             yield {**settings, "mongodb.url": url}
     else:
         server_of = request.getfixturevalue("server_of")
@@ -130,9 +131,8 @@ def database_settings(request, tmp_path_factory) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def empty_mongodb(server_url: str) -> Iterator[str]:
+def empty_mongodb(server_url: str, name: str) -> Iterator[str]:
     """URL of an empty database of MongoDB, for a while."""
-    name = f"movies_test_{os.getpid()}"
     url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
     with MongoClient(url) as client:
         client.drop_database(name)

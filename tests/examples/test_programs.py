@@ -1,4 +1,4 @@
-"""What is started from a shell: the demo, and ``development.ini``."""
+"""What is started from a shell: the demo, ``development.ini`` and ``mongodb.ini``."""
 
 import os
 import re
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from elasticsearch import Elasticsearch
+from pyramid.paster import get_appsettings
+
+from tests.examples.conftest import empty_mongodb
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +45,13 @@ def settings(films_path, monkeypatch, elasticsearch_url):
 
 
 @pytest.fixture
+def mongodb_settings(settings, mongodb_url):
+    """The same, with an empty database of MongoDB."""
+    with empty_mongodb(mongodb_url, f"movies_program_{os.getpid()}") as url:
+        yield {**settings, "MONGODB_URL": url}
+
+
+@pytest.fixture
 def prefix(elasticsearch_url):
     """A prefix of index names; the indices are removed in the end."""
     prefix = f"movies-program-{os.getpid()}"
@@ -63,15 +73,31 @@ def test_the_demo_loads_indexes_compares_and_tours(settings):
     assert not done.stderr
 
 
+KEPT = """
+import sys
+from examples.movies import demo
+primary = sys.argv[2]
+demo.KEPT_PREFIXES[primary] = sys.argv[1]
+sys.exit(demo.run(["--check", "--primary", primary]))
+"""
+
+
+def test_the_demo_is_the_same_on_mongodb(mongodb_settings, prefix):
+    done = run("-c", KEPT, prefix, "mongodb", **mongodb_settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3,201 loaded into mongodb" in done.stdout
+    assert "70,521 fields of 3,751 documents" in done.stdout
+    assert "no differences" in done.stdout
+    # It has no transactions, so that nothing is rolled back.
+    assert done.stdout.count("✓") == 8
+    assert not done.stderr
+
+
 def test_the_demo_runs_twice_on_a_database_that_is_kept(settings, database_url, prefix):
     settings["DATABASE_URL"] = database_url
-    code = (
-        "import sys; from examples.movies import demo;"
-        "demo.KEPT_PREFIX = sys.argv[1]; sys.exit(demo.run(['--check']))"
-    )
-    first = run("-c", code, prefix, **settings)
+    first = run("-c", KEPT, prefix, "sql", **settings)
     assert first.returncode == 0, first.stdout + first.stderr
-    second = run("-c", code, prefix, **settings)
+    second = run("-c", KEPT, prefix, "sql", **settings)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "3,201 are in the database already" in second.stdout
 
@@ -119,22 +145,45 @@ for address in sys.argv[2:]:
 """
 
 
-@pytest.fixture
-def ini(tmp_path, prefix):
-    """A copy of ``development.ini`` with a database and an index of its own."""
-    text = (ROOT / "development.ini").read_text()
-    copy = tmp_path / "development.ini"
-    assert "index_prefix = movies" in text
-    copy.write_text(text.replace("index_prefix = movies", f"index_prefix = {prefix}"))
-    return str(copy)
+def copied(name, folder, prefix):
+    """A copy of a settings file with indices of its own."""
+    text = (ROOT / name).read_text()
+    text, number = re.subn(r"(?<=index_prefix = ).*", prefix, text)
+    assert number == 1
+    (folder / name).write_text(text)
+    return str(folder / name)
 
 
-def test_the_first_start_by_development_ini_loads_and_indexes_the_films(settings, ini):
+@pytest.fixture(params=["development.ini", "mongodb.ini"])
+def started(request, tmp_path, prefix):
+    """A copy of each settings file, and the environment to start it in."""
+    if request.param == "mongodb.ini":
+        copied("development.ini", tmp_path, prefix)
+        settings = request.getfixturevalue("mongodb_settings")
+    else:
+        settings = request.getfixturevalue("settings")
+    return copied(request.param, tmp_path, prefix), settings
+
+
+def test_the_first_start_by_an_ini_loads_and_indexes_the_films(started):
+    ini, settings = started
     done = run("-c", ASK, ini, "/", "/?q=alien", "/api/movies/1", **settings)
     assert done.stdout.split() == ["200", "200", "200"], done.stderr
 
 
-def test_the_application_starts_without_a_search_engine(settings, ini):
+def test_the_application_starts_without_a_search_engine(started):
+    ini, settings = started
     settings["ELASTICSEARCH_URL"] = NOBODY
     done = run("-c", ASK, ini, "/", "/?q=alien", "/films/new", **settings)
     assert done.stdout.split() == ["200", "503", "200"], done.stderr
+
+
+def test_mongodb_takes_another_engine_another_url_and_indices_of_its_own():
+    sql, mongodb = (
+        get_appsettings(str(ROOT / name)) for name in ("development.ini", "mongodb.ini")
+    )
+    changed = {key for key in mongodb if mongodb[key] != sql.get(key)}
+    assert changed == {
+        "nefertari.engine", "mongodb.url", "elasticsearch.index_prefix"
+    }  # fmt: skip
+    assert sql.keys() <= mongodb.keys()

@@ -6,9 +6,9 @@ film's document shows. Keys are numbers, as in SQL, so that addresses are the sa
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from bson import Decimal128
 from mongoengine import (
     NULLIFY,
     PULL,
@@ -31,10 +31,11 @@ from nefertari_engine_base import Nested, Queryable, secondary
 class DollarsField(Decimal128Field):
     """An amount, stored to the cent."""
 
-    def to_mongo(self, value: Any) -> Decimal128 | None:
+    def to_mongo(self, value: Any) -> Any:
         """See :meth:`mongoengine.base.BaseField.to_mongo`."""
-        stored = super().to_mongo(value)
-        return stored and Decimal128(round(stored.to_decimal(), 2))
+        return super().to_mongo(
+            round(value, 2) if isinstance(value, Decimal) else value
+        )
 
 
 def _name(**options: Any) -> StringField:

@@ -11,7 +11,10 @@ from mongoengine import Document, StringField
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.primary.mongo.claims import LEASE
-from nefertari_engine_base.primary.mongo.collections import VERSION_JUMP
+from nefertari_engine_base.primary.mongo.collections import (
+    VERSION_JUMP,
+    translated_errors,
+)
 from nefertari_engine_base.primary.mongo.loading import Loader
 from nefertari_engine_base.primary.mongo.outbox import (
     UNCONFIRMED_DELAY,
@@ -495,9 +498,14 @@ def test_what_fails_in_mongodb_is_an_error_of_the_family(mongodb):
     client = pymongo.MongoClient(
         "mongodb://127.0.0.1:1", serverSelectionTimeoutMS=50, connect=False
     )
-    with pytest.raises(PrimaryError, match="MongoDB failed"):
+    with pytest.raises(PrimaryError, match=r"does not answer.*mongodb\.url"):
         MongoOutbox(client["nothing"], loader_of).waiting()
     client.close()
+    with (
+        pytest.raises(PrimaryError, match=r"MongoDB refused.*E11000"),
+        translated_errors(),
+    ):
+        mongodb.notes.insert_many([{"_id": 1}, {"_id": 1}])
 
 
 def test_setting_up_twice_changes_nothing(outbox):

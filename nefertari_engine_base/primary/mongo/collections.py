@@ -12,7 +12,7 @@ from typing import Any
 
 from pymongo import ReadPreference, ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -143,5 +143,10 @@ def translated_errors() -> Iterator[None]:
     """Errors of the driver as one of the family. :raises PrimaryError:"""
     try:
         yield
+    except ConnectionFailure as error:
+        raise PrimaryError(
+            f"MongoDB does not answer: {error}. See that it runs where mongodb.url "
+            f"says, or where the application has connected MongoEngine to."
+        ) from error
     except PyMongoError as error:
-        raise PrimaryError(f"MongoDB failed a delivery: {error}") from error
+        raise PrimaryError(f"MongoDB refused: {error}") from error

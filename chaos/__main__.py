@@ -1,4 +1,4 @@
-"""``python -m chaos [--seed SEED] [--changes N] [--processes N] [--workers N]``."""
+"""``python -m chaos [--primary NAME] [--seed SEED] [--changes N] ...``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 
+from chaos.primaries import NAMES, primary_named
 from chaos.processes import EndedByItself
 from chaos.report import describe_machine, make_console, show
 from chaos.run import Plan, run
@@ -24,11 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         writers=options.processes,
         workers=options.workers,
         seconds=options.minutes * 60,
+        torments=primary_named(options.primary).full,
         triggers=options.triggers,
+        primary=options.primary,
     )
     describe_machine(console, plan.seed)
     try:
-        with own_servers() as servers:
+        with own_servers(options.primary) as servers:
             result = run(plan, servers)
     except (EndedByItself, ServersError) as error:
         console.print(str(error), style="red", markup=False)
@@ -43,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Kill and freeze writers, workers and servers of its own at random "
         "moments, then compare the index with the rows.",
     )
+    parser.add_argument(
+        "--primary",
+        choices=NAMES,
+        default=NAMES[0],
+        help=f"what has the data; default {NAMES[0]}",
+    )
     parser.add_argument("--seed", help="of all random choices; default random")
     for name, default, text in (
         ("changes", 10_000, "that have to be committed"),
@@ -55,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--triggers",
         action="store_true",
-        help="half of the changes are made behind the sessions' backs",
+        help="half of the changes are made behind the sessions' backs; on PostgreSQL",
     )
     parser.add_argument(
         "--minutes", type=float, default=30, help="after which it ends; default 30"

@@ -7,20 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from pyramid.config import Configurator
 from pyramid.paster import bootstrap
-from pyramid.settings import asbool
-from sqlalchemy.orm import Session
 
-from chaos.models import declare
+from chaos.primaries import Primary, primary_named
 from nefertari_engine_base.engines import Engines, engines_of
 
 _INI = """\
 [app:main]
 use = call:chaos.application:main
+chaos.primary = {primary}
 nefertari.engine =
-    nefertari_engine_base.primary.sqla
+    {includes}
     nefertari_es
 {settings}
 
@@ -46,41 +44,42 @@ def main(global_config: Mapping[str, str], **settings: str) -> Any:
     """The WSGI application of the ini file; it has no views."""
     with Configurator(settings=settings) as config:
         config.include("nefertari_engine_base")
-        declare(config)
+        primary_named(settings["chaos.primary"]).declare(config)
     return config.make_wsgi_app()
 
 
-def write_ini(path: Path, settings: Mapping[str, object]) -> Path:
-    """Write the ini file that all processes of a run share."""
+def write_ini(
+    path: Path, primary: str, url: str, settings: Mapping[str, object]
+) -> Path:
+    """Write an ini file that processes of a run share.
+
+    :param primary: name of the primary; see :mod:`chaos.primaries`.
+    :param url: of its database.
+    """
+    kind = primary_named(primary)
     lines = (
-        f"{key} = {str(value).replace('%', '%%')}" for key, value in settings.items()
+        f"{key} = {str(value).replace('%', '%%')}"
+        for key, value in {**kind.settings(url), **settings}.items()
     )
-    path.write_text(_INI.format(settings="\n".join(lines)))
+    text = _INI.format(
+        primary=primary, includes=kind.includes, settings="\n".join(lines)
+    )
+    path.write_text(text)
     return path
 
 
 class Application:
-    """The engines of the application, and what is asked of them here."""
+    """The engines of the application, and what is asked of them here.
 
-    def __init__(self, engines: Engines) -> None:
+    :param kind: what is known of the primary.
+    :param name: of the primary engine.
+    """
+
+    def __init__(self, engines: Engines, kind: Primary, name: str) -> None:
         self.engines = engines
-        self.primary: Any = engines.primaries["sqla"]
+        self.kind = kind
+        self.primary: Any = engines.primaries[name]
         self.secondary: Any = engines.secondary
-        self.database: sa.Engine = self.primary.engine
-
-    @property
-    def has_triggers(self) -> bool:
-        """Whether changes that no session hears of are followed here."""
-        return asbool(self.engines.registry.settings.get("chaos.triggers"))
-
-    def install_triggers(self) -> None:
-        """Follow changes that no session hears of."""
-        for triggers in self.primary.triggers(tuple(self.engines.secondaries)):
-            triggers.install()
-
-    def session(self, **options: Any) -> Session:
-        """A session of the unit of work."""
-        return Session(self.database, **options)
 
     def waiting(self) -> int:
         """How many outbox entries wait for a delivery."""
@@ -90,14 +89,19 @@ class Application:
         """How many outbox entries are not tried any more."""
         return sum(len(outbox.dead_letters()) for outbox in self.engines.outboxes())
 
+    def close(self) -> None:
+        """Close what it has opened."""
+        self.engines.close()
+
 
 @contextmanager
 def application(ini: Path) -> Iterator[Application]:
     """The application of an ini file, closed in the end."""
     with bootstrap(str(ini)) as environment:
-        app = Application(engines_of(environment["registry"]))
+        registry = environment["registry"]
+        kind = primary_named(registry.settings["chaos.primary"])
+        app = kind.application(engines_of(registry))
         try:
             yield app
         finally:
-            app.engines.close()
-            app.database.dispose()
+            app.close()

@@ -1,7 +1,8 @@
 """The index against the rows: document by document, field by field.
 
-Neither side is read as delivery or searches read: rows are loaded as fresh instances,
-documents are taken from the search server as they are stored.
+Neither side is read as delivery or searches read: what there should be is told by the
+primary's own way of reading, documents are taken from the search server as they are
+stored.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import orjson
-import sqlalchemy as sa
 from elasticsearch.helpers import scan
 
 from chaos.application import Application
@@ -77,36 +76,19 @@ def _differing_fields(
 
 
 def compare_all(app: Application, model: type[Any]) -> Difference:
-    """Compare the whole table of a model with its whole index."""
-    return difference(_rows(app, sa.select(model)), _all_documents(app, model))
+    """Compare all rows of a model with its whole index."""
+    return difference(app.kind.rows(app, model, None), _all_documents(app, model))
 
 
 def compare_some(
     app: Application, model: type[Any], numbers: Sequence[int]
 ) -> Difference:
     """Compare only these integer keys of a model; sees writes without a refresh."""
-    rows = _rows(
-        app, sa.select(model).where(sa.inspect(model).primary_key[0].in_(numbers))
-    )
     answer = app.secondary.client.mget(
         index=_alias(app, model), ids=[str(number) for number in numbers]
     )
     found = {doc["_id"]: doc["_source"] for doc in answer["docs"] if doc["found"]}
-    return difference(rows, _contents(found))
-
-
-def _rows(app: Application, statement: Any) -> Documents:
-    with app.session() as session:
-        return {
-            app.primary.document_id(row): _as_json(app.primary.to_dict(row))
-            for row in session.scalars(statement)
-        }
-
-
-def _as_json(document: Mapping[str, Any]) -> dict[str, Any]:
-    # A document is stored as JSON, which for example has no decimals.
-    decoded: dict[str, Any] = orjson.loads(orjson.dumps(dict(document)))
-    return decoded
+    return difference(app.kind.rows(app, model, numbers), _contents(found))
 
 
 def _all_documents(app: Application, model: type[Any]) -> Documents:

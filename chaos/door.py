@@ -23,7 +23,8 @@ class Door:
         self._port = 0
         self._muted = False
         self.open()
-        self.url = f"http://127.0.0.1:{self._port}"
+        address = f"127.0.0.1:{self._port}"
+        self.url = server._replace(netloc=address).geturl()
 
     def open(self) -> None:
         """Let connections through."""

@@ -1,4 +1,4 @@
-"""``python -m chaos.faults [--trials N] [--seed SEED]``: one fault at a time."""
+"""``python -m chaos.faults [--primary NAME] [--trials N]``: one fault at a time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
 from chaos.application import Application, application, write_ini
 from chaos.comparing import Difference, compare_some
 from chaos.door import Door
-from chaos.models import Author, Book
+from chaos.primaries import NAMES, primary_named
 from chaos.report import coloured, describe_machine, make_console
-from chaos.trials import FAULTS, VICTIM, WITHOUT_DRAIN, Stage, Trial
+from chaos.trials import Stage, Trial
 from chaos.victim import victim
 from nefertari_engine_base.sync.worker import drain
 from tools.servers import ServersError, running
@@ -52,41 +51,44 @@ class Row:
 
 
 def run(
-    database_url: str, search_url: str, trials: int, seed: str,
-    faults: Sequence[str] = tuple(FAULTS),
+    primary: str, database_url: str, search_url: str, trials: int, seed: str,
+    faults: Sequence[str] | None = None,
 ) -> Iterator[Row]:  # fmt: skip
     """Try faults, one after the other.
 
-    :param database_url: of an empty database on PostgreSQL.
+    :param primary: name of the primary; see :mod:`chaos.primaries`.
+    :param database_url: of an empty database of that.
+    :param faults: their names; all of the primary by default.
     """
-    with _stage(database_url, search_url, seed) as stage:
+    with _stage(primary, database_url, search_url, seed) as stage:
         first = 1
-        for name in faults:
+        for name in faults or stage.app.kind.faults:
             yield _try(stage, name, range(first, first + trials))
             first += trials
 
 
 def _try(stage: Stage, name: str, numbers: range) -> Row:
-    fault = FAULTS[name]
+    app = stage.app
+    fault = app.kind.faults[name]
     row = Row(name, len(numbers), Difference(), 0, 0.0)
     begun = time.monotonic()
     for number in numbers:
-        trial = Trial(stage, number)
-        fault(trial)
-        if fault not in WITHOUT_DRAIN:
-            drain(stage.app.engines)
-        row.difference.add(compare_some(stage.app, Book, trial.keys))
-        authors = (number, trial.keys[-1])
-        row.difference.add(compare_some(stage.app, Author, authors))
-        row.waiting += stage.app.waiting()
+        fault(Trial(stage, number))
+        if fault not in app.kind.without_drain:
+            drain(app.engines)
+        for model, keys in app.kind.judged(number).items():
+            row.difference.add(compare_some(app, model, keys))
+        row.waiting += app.waiting()
     row.seconds = time.monotonic() - begun
     return row
 
 
 @contextmanager
-def _stage(database_url: str, search_url: str, seed: str) -> Iterator[Stage]:
+def _stage(
+    primary: str, database_url: str, search_url: str, seed: str
+) -> Iterator[Stage]:
     """An application behind a door, and another one that is killed."""
-    url, door = sa.make_url(database_url), Door(search_url)
+    door = Door(search_url)
     settings = {
         "elasticsearch.hosts": door.url,
         "elasticsearch.index_prefix": f"faults-{os.getpid()}",
@@ -94,23 +96,24 @@ def _stage(database_url: str, search_url: str, seed: str) -> Iterator[Stage]:
         # Every trial has to find out by itself that the server is gone.
         "nefertari.sync.pause_after_failure": 0,
     }
-    killed = url.update_query_dict({"application_name": VICTIM})
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-") as folder,
+        primary_named(primary).database(database_url) as database,
+    ):
         inis = [
-            write_ini(Path(folder) / name, {**settings, "sqlalchemy.url": text})
-            for name, text in (("own.ini", _text(url)), ("killed.ini", _text(killed)))
+            write_ini(Path(folder) / name, primary, url, settings)
+            for name, url in (
+                ("own.ini", database.url),
+                ("killed.ini", database.victims_url),
+            )
         ]
         with application(inis[0]) as app, victim(inis[1]) as one:
             app.engines.setup_database()
             try:
-                yield Stage(app, door, one, random.Random(seed))
+                yield Stage(app, database, door, one, random.Random(seed))
             finally:
                 _delete_indices(app)
                 door.shut()
-
-
-def _text(url: sa.URL) -> str:
-    return url.render_as_string(hide_password=False)
 
 
 def _delete_indices(app: Application) -> None:
@@ -144,6 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Provoke one fault at a time, and compare the index with the rows.",
     )
     parser.add_argument(
+        "--primary",
+        choices=NAMES,
+        default=NAMES[0],
+        help=f"what has the data; default {NAMES[0]}",
+    )
+    parser.add_argument(
         "--trials", type=int, default=200, help="of each fault; default 200"
     )
     parser.add_argument("--seed", help="of all random choices; default random")
@@ -153,8 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # That a server cannot be reached is what is wanted here.
     logging.basicConfig(level=logging.ERROR)
     try:
-        with running("postgresql", "elasticsearch") as urls:
-            rows = _run_all(console, urls, options.trials, seed)
+        with running(options.primary, "elasticsearch") as urls:
+            rows = _run_all(console, options.primary, urls, options.trials, seed)
     except ServersError as error:
         console.print(str(error), style="red", markup=False)
         return 1
@@ -163,10 +172,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_all(
-    console: Console, urls: Mapping[str, str], trials: int, seed: str
+    console: Console, primary: str, urls: Mapping[str, str], trials: int, seed: str
 ) -> list[Row]:
     rows = []
-    for row in run(urls["postgresql"], urls["elasticsearch"], trials, seed):
+    for row in run(primary, urls[primary], urls["elasticsearch"], trials, seed):
         counts = "/".join(map(str, row.difference.counts))
         console.print(f"{row.fault}: {counts}", highlight=False)
         rows.append(row)

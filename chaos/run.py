@@ -11,25 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from chaos import processes
-from chaos.application import Application, application, write_ini
+from chaos.application import application, write_ini
 from chaos.comparing import Difference, compare_all
-from chaos.models import INDEXED, Country, Tag, changes
+from chaos.primaries import Database, primary_named
 from chaos.servers import OwnServers
 from chaos.torments import FULL, Often, Tormentor
 
 #: Seconds between two looks at how many changes there are.
 _LOOK = 1.0
 
-#: Seconds that connections of killed processes may stay, and that a drain may take.
+#: Seconds that a drain may take.
 _PATIENCE = 120.0
-
-_OTHERS = sa.text(
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-)
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,10 @@ class Plan:
     :attr seconds: after which the run ends, with fewer changes if need be.
     :attr torments: what is done, and how often.
     :attr triggers: half of the changes are made behind the sessions' backs, and told of
-        by triggers.
+        by triggers; where the primary has these.
+    :attr primary: what has the data; see :mod:`chaos.primaries`.
+    :attr patient: leases of those that were killed are waited for; otherwise time is
+        made to pass, once nobody writes any more.
     """
 
     seed: str
@@ -53,6 +49,8 @@ class Plan:
     seconds: float = 1800.0
     torments: Mapping[str, Often] = field(default_factory=lambda: FULL)
     triggers: bool = False
+    primary: str = "postgresql"
+    patient: bool = True
 
 
 @dataclass
@@ -97,45 +95,56 @@ def run(plan: Plan, servers: OwnServers) -> Result:
 
     :raises EndedByItself: if a process ends that nobody has killed.
     """
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+    server = servers.databases[plan.primary]
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-") as folder,
+        primary_named(plan.primary).database(server.url) as database,
+    ):
         # A frozen server is to be noticed while it is frozen; nobody freezes it before
         # and after.
         hasty, patient = (
             write_ini(
                 Path(folder) / f"{name}.ini",
-                {**settings_of(servers, timeout), "chaos.triggers": plan.triggers},
+                plan.primary,
+                database.url,
+                _settings(plan, servers, timeout),
             )
             for name, timeout in (("hasty", 2), ("patient", 60))
         )
         _set_up(patient)
         begun = time.monotonic()
-        torments = _torment(plan, servers, hasty)
-        drain(patient, servers.postgresql.url)
-        return _judge(plan, patient, torments, begun)
+        torments = _torment(plan, servers, database, hasty)
+        database.settle(patient=plan.patient)
+        drain(patient)
+        return _judge(plan, patient, database, torments, begun)
 
 
-def _judge(plan: Plan, ini: Path, torments: Mapping[str, int], begun: float) -> Result:
+def _judge(
+    plan: Plan, ini: Path, database: Database, torments: Mapping[str, int], begun: float
+) -> Result:
     with application(ini) as app:
         return Result(
             plan=plan,
-            changes=_count_by_kind(app),
+            changes=database.count_by_kind(),
             torments=torments,
-            differences={model.__name__: compare_all(app, model) for model in INDEXED},
+            differences={
+                model.__name__: compare_all(app, model) for model in app.kind.indexed
+            },
             waiting=app.waiting(),
             dead=app.dead_letters(),
             seconds=time.monotonic() - begun,
         )
 
 
-def settings_of(servers: OwnServers, timeout: float) -> Mapping[str, object]:
+def _settings(plan: Plan, servers: OwnServers, timeout: float) -> Mapping[str, object]:
     """The settings of the application on these servers.
 
     :param timeout: seconds that the search server may take for an answer.
     """
     return {
-        "sqlalchemy.url": servers.postgresql.url,
+        "chaos.triggers": plan.triggers,
         "elasticsearch.hosts": servers.elasticsearch.url,
-        "elasticsearch.index_prefix": "chaos",
+        "elasticsearch.index_prefix": f"chaos-{plan.primary}",
         "elasticsearch.request_timeout": timeout,
         "nefertari.sync": "inline",
         "nefertari.sync.pause_after_failure": 1,
@@ -143,18 +152,15 @@ def settings_of(servers: OwnServers, timeout: float) -> Mapping[str, object]:
 
 
 def _set_up(ini: Path) -> None:
-    """Create tables and indices, and the rows of models whose number never changes."""
+    """Create what the engines need, and what is there in any case."""
     with application(ini) as app:
         app.engines.setup_database()
-        with app.session() as session:
-            session.add_all(Country(name=f"Country {number}") for number in range(8))
-            session.add_all(Tag(name=f"Tag {number}") for number in range(12))
-            session.commit()
-        if app.has_triggers:
-            app.install_triggers()
+        app.kind.fill(app)
 
 
-def _torment(plan: Plan, servers: OwnServers, ini: Path) -> Mapping[str, int]:
+def _torment(
+    plan: Plan, servers: OwnServers, database: Database, ini: Path
+) -> Mapping[str, int]:
     """Let the processes work, and be tormented, until there are enough changes."""
     folder = ini.parent
     writers = [
@@ -165,12 +171,17 @@ def _torment(plan: Plan, servers: OwnServers, ini: Path) -> Mapping[str, int]:
         processes.worker(ini, number, folder / f"worker-{number}.log")
         for number in range(1, plan.workers + 1)
     ]
-    database = sa.create_engine(servers.postgresql.url, poolclass=sa.NullPool)
     with processes.killed_in_the_end([*writers, *workers]):
         for process in (*writers, *workers):
             process.start()
         tormentor = Tormentor(
-            plan.torments, random.Random(plan.seed), servers, database, writers, workers
+            plan.torments,
+            random.Random(plan.seed),
+            servers.elasticsearch,
+            servers.databases[plan.primary],
+            database,
+            writers,
+            workers,
         )
         try:
             _work(plan, database, tormentor)
@@ -182,33 +193,20 @@ def _torment(plan: Plan, servers: OwnServers, ini: Path) -> Mapping[str, int]:
     return tormentor.done
 
 
-def _work(plan: Plan, database: sa.Engine, tormentor: Tormentor) -> None:
+def _work(plan: Plan, database: Database, tormentor: Tormentor) -> None:
     end = time.monotonic() + plan.seconds
     while time.monotonic() < end:
         tormentor.torment(_LOOK)
-        if _count(database) >= plan.changes and tormentor.everything_was_done:
+        enough = sum(database.count_by_kind().values()) >= plan.changes
+        if enough and tormentor.everything_was_done:
             break
 
 
-def _count(database: sa.Engine) -> int:
-    with database.connect() as connection:
-        statement = sa.select(sa.func.count()).select_from(changes)
-        return connection.execute(statement).scalar_one()
-
-
-def _count_by_kind(app: Application) -> Mapping[str, int]:
-    kind, number = changes.c.kind, sa.func.count().label("number")
-    statement = sa.select(kind, number).group_by(kind).order_by(kind)
-    with app.database.connect() as connection:
-        return {row.kind: row.number for row in connection.execute(statement)}
-
-
-def drain(ini: Path, database_url: str) -> None:
+def drain(ini: Path) -> None:
     """Have ``nefertari-es worker --once`` deliver what is left.
 
     :raises RuntimeError: if it fails.
     """
-    _await_the_end_of_others(database_url)
     result = subprocess.run(
         (sys.executable, *processes.worker_command(ini, "--once")),
         cwd=processes.ROOT,
@@ -219,16 +217,3 @@ def drain(ini: Path, database_url: str) -> None:
     )
     if result.returncode:
         raise RuntimeError(f"The last drain failed: {result.stderr}")
-
-
-def _await_the_end_of_others(database_url: str) -> None:
-    """Wait until the database has noticed that all clients are gone: until then, it
-    keeps the locks of those that were killed."""
-    database = sa.create_engine(database_url, poolclass=sa.NullPool)
-    end = time.monotonic() + _PATIENCE
-    with database.connect() as connection:
-        while connection.execute(_OTHERS).scalar_one():
-            if time.monotonic() > end:
-                raise RuntimeError("Connections of killed processes are still there.")
-            connection.rollback()
-            time.sleep(0.1)

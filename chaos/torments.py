@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
+from chaos.primaries import Database
 from chaos.processes import Process
-from chaos.servers import OwnServers
+from tools.servers import Server
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,10 @@ WORKER_FROZEN = "worker frozen"
 CONNECTIONS_ENDED = "connections ended"
 ELASTICSEARCH_KILLED = "Elasticsearch killed"
 ELASTICSEARCH_FROZEN = "Elasticsearch frozen"
-POSTGRESQL_KILLED = "PostgreSQL killed"
+DATABASE_KILLED = "database killed"
+DATABASE_FROZEN = "database frozen"
 
-#: What is done in a full run.
+#: What is done in a full run, whatever the primary is.
 FULL: Mapping[str, Often] = {
     WRITER_KILLED: Often(5),
     WRITER_FROZEN: Often(15),
@@ -47,7 +47,6 @@ FULL: Mapping[str, Often] = {
     CONNECTIONS_ENDED: Often(5),
     ELASTICSEARCH_KILLED: Often(60),
     ELASTICSEARCH_FROZEN: Often(30),
-    POSTGRESQL_KILLED: Often(60, most=1),
 }
 
 #: What is done in a run of less than a minute.
@@ -65,18 +64,13 @@ FREEZE = (0.5, 5.0)
 #: Shortest and longest time, in seconds, that a killed search server stays away.
 AWAY = (0.0, 4.0)
 
-#: Every client of this database but this connection.
-_CLIENTS = sa.text(
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-    "AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid"
-)
-_TERMINATE = sa.text("SELECT pg_terminate_backend(:pid)")
-
 
 class Tormentor:
     """Does everything of a plan, in random order, at random times.
 
-    :param database: on the database that the processes use.
+    :param elasticsearch: the search server.
+    :param server: of the database.
+    :param database: that the processes use.
     :attr done: how often what was done.
     """
 
@@ -84,30 +78,33 @@ class Tormentor:
         self,
         plan: Mapping[str, Often],
         random_: random.Random,
-        servers: OwnServers,
-        database: sa.Engine,
+        elasticsearch: Server,
+        server: Server,
+        database: Database,
         writers: Sequence[Process],
         workers: Sequence[Process],
     ) -> None:
         self.done: Counter[str] = Counter(dict.fromkeys(plan, 0))
         self._plan = plan
         self._random = random_
-        self._servers = servers
-        self._database = database
+        self._elasticsearch = elasticsearch
+        self._server = server
         self._processes = [*writers, *workers]
         self._acts: dict[str, Callable[[], bool]] = {
             WRITER_KILLED: lambda: self._kill(writers),
             WRITER_FROZEN: lambda: self._freeze(writers),
             WORKER_KILLED: lambda: self._kill(workers),
             WORKER_FROZEN: lambda: self._freeze(workers),
-            CONNECTIONS_ENDED: self._end_connections,
+            CONNECTIONS_ENDED: lambda: database.end_connections(random_),
             ELASTICSEARCH_KILLED: self._kill_elasticsearch,
             ELASTICSEARCH_FROZEN: self._freeze_elasticsearch,
-            POSTGRESQL_KILLED: self._kill_postgresql,
+            DATABASE_KILLED: self._kill_database,
+            DATABASE_FROZEN: self._freeze_database,
         }
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._elasticsearch_is_frozen = False
+        self._database_is_frozen = False
         self._starter = ThreadPoolExecutor(1)
         self._starting: Future[None] | None = None
         for name in plan:
@@ -137,6 +134,7 @@ class Tormentor:
             if process.frozen:
                 process.thaw()
         self._thaw_elasticsearch()
+        self._thaw_database()
 
     def await_servers(self) -> None:
         """Wait until the server that was killed last is there again."""
@@ -183,14 +181,6 @@ class Tormentor:
         self._after(self._random.uniform(*FREEZE), thaw)
         return True
 
-    def _end_connections(self) -> bool:
-        with self._database.connect() as connection:
-            pids = connection.scalars(_CLIENTS).all()
-            count = self._random.randint(1, 3)
-            for pid in self._random.sample(pids, min(count, len(pids))):
-                connection.execute(_TERMINATE, {"pid": pid})
-        return bool(pids)
-
     @property
     def _elasticsearch_is_away(self) -> bool:
         is_starting = self._starting is not None and not self._starting.done()
@@ -199,7 +189,7 @@ class Tormentor:
     def _kill_elasticsearch(self) -> bool:
         if self._elasticsearch_is_away:
             return False
-        self._servers.elasticsearch.kill()
+        self._elasticsearch.kill()
         away = self._random.uniform(*AWAY)
         # It takes long to start; the others are not spared for that time.
         self._starting = self._starter.submit(self._restart_elasticsearch, away)
@@ -207,22 +197,35 @@ class Tormentor:
 
     def _restart_elasticsearch(self, away: float) -> None:
         time.sleep(away)
-        self._servers.elasticsearch.restart()
+        self._elasticsearch.restart()
 
     def _freeze_elasticsearch(self) -> bool:
         if self._elasticsearch_is_away:
             return False
-        self._servers.elasticsearch.pause()
+        self._elasticsearch.pause()
         self._elasticsearch_is_frozen = True
         self._after(self._random.uniform(*FREEZE), self._thaw_elasticsearch)
         return True
 
     def _thaw_elasticsearch(self) -> None:
         if self._elasticsearch_is_frozen:
-            self._servers.elasticsearch.resume()
+            self._elasticsearch.resume()
             self._elasticsearch_is_frozen = False
 
-    def _kill_postgresql(self) -> bool:
-        self._servers.postgresql.kill()
-        self._servers.postgresql.restart()
+    def _kill_database(self) -> bool:
+        self._server.kill()
+        self._server.restart()
         return True
+
+    def _freeze_database(self) -> bool:
+        if self._database_is_frozen:
+            return False
+        self._server.pause()
+        self._database_is_frozen = True
+        self._after(self._random.uniform(*FREEZE), self._thaw_database)
+        return True
+
+    def _thaw_database(self) -> None:
+        if self._database_is_frozen:
+            self._server.resume()
+            self._database_is_frozen = False

@@ -1,9 +1,9 @@
 """``python -m chaos.victim INI``: writes until it is killed, as often as is wanted.
 
-It reads lines ``NUMBER inside|outside COMMITS``. For each it forks a process, which
-changes the rows of that trial until it is killed, and tells its id as ``ready PID``
-after so many commits; then the line ``ended STATUS`` follows. Forked, a process is
-there in milliseconds, and not in the second that the imports take.
+It reads lines ``NUMBER HOW COMMITS``. For each it forks a process, which changes what
+belongs to that trial until it is killed, and tells its id as ``ready PID`` after so
+many commits; then the line ``ended STATUS`` follows. Forked, a process is there in
+milliseconds, and not in the second that the imports take.
 """
 
 from __future__ import annotations
@@ -20,16 +20,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 from chaos.application import Application, application
-from chaos.models import Author, Book
 from chaos.processes import ROOT
-
-#: Keys of one trial: from 100 times its number on.
-KEYS = 100
-
-
-def keys_of(number: int) -> range:
-    """The keys that rows of a trial may have."""
-    return range(number * KEYS, (number + 1) * KEYS)
 
 
 class Victim:
@@ -48,16 +39,14 @@ class Victim:
             start_new_session=True,
         )
 
-    def start(self, number: int, *, inside: bool, commits: int) -> int:
+    def start(self, number: int, how: str, commits: int) -> int:
         """Let a process write, and wait for so many commits; its id. It is alive until
-        :meth:`kill`.
+        :meth:`kill`, or until it kills itself.
 
-        :param inside: whether it writes in explicit transactions of several flushes,
-            or commits each change.
+        :param how: it writes, as the primary names it.
         """
         assert self._process.stdin is not None
-        place = "inside" if inside else "outside"
-        self._process.stdin.write(f"{number} {place} {commits}\n")
+        self._process.stdin.write(f"{number} {how} {commits}\n")
         self._process.stdin.flush()
         return int(self._answer("ready"))
 
@@ -67,6 +56,13 @@ class Victim:
         :raises RuntimeError: if it has ended by itself.
         """
         os.kill(pid, SIGKILL)
+        self.await_its_end()
+
+    def await_its_end(self) -> None:
+        """Wait until the process that was started last is killed.
+
+        :raises RuntimeError: if it ends otherwise.
+        """
         if (status := self._answer("ended")) != str(int(SIGKILL)):
             raise RuntimeError(f"The victim ended by itself with status {status}.")
 
@@ -93,51 +89,14 @@ def victim(ini: Path) -> Iterator[Victim]:
         one.close()
 
 
-def _write_outside(app: Application, number: int) -> Iterator[None]:
-    """Create, change and delete; yields after each commit, which is after each."""
-    keys = keys_of(number)
-    for key in keys:
-        with app.session() as session:
-            session.add(Book(id=key, title="new", author_id=number))
-            session.commit()
-        yield
-        with app.session() as session:
-            session.get_one(Book, key).title = "changed"
-            session.commit()
-        yield
-        if key % 2:
-            with app.session() as session:
-                session.delete(session.get_one(Book, key - 1))
-                session.commit()
-            yield
-
-
-def _write_inside(app: Application, number: int) -> Iterator[None]:
-    """The same in transactions of several flushes; yields after each commit."""
-    keys = keys_of(number)
-    for first in keys[::4]:
-        with app.session() as session, session.begin():
-            books = [Book(id=first + n, title="new") for n in range(4)]
-            session.add_all(books)
-            session.flush()
-            books[0].title, books[1].author_id = "changed", number
-            session.flush()
-            session.get_one(Author, number).name = f"Author of {first}"
-            session.delete(books[2])
-            if first != keys[0]:
-                session.delete(session.get_one(Book, first - 1))
-        yield
-
-
 def _fork(app: Application, line: str) -> int:
     """Write in a process of its own, and wait; how it ended, as ``waitpid`` says."""
     pid = os.fork()
     if pid:
         return os.waitpid(pid, 0)[1]
     try:
-        number, place, commits = line.split()
-        write = _write_inside if place == "inside" else _write_outside
-        made = write(app, int(number))
+        number, how, commits = line.split()
+        made = app.kind.victim(app, int(number), how)
         deque(islice(made, int(commits)), maxlen=0)
         os.write(1, f"ready {os.getpid()}\n".encode())
         deque(made, maxlen=0)

@@ -1,7 +1,6 @@
-"""``python -m chaos.writer INI NUMBER SEED``: a process that changes rows.
+"""``python -m chaos.writer INI NUMBER SEED``: a process that changes data.
 
-It goes on until SIGTERM, or until it is killed. What it has committed is told by the
-table ``chaos_changes``, which the same transactions fill.
+It goes on until SIGTERM, or until it is killed.
 """
 
 from __future__ import annotations
@@ -12,49 +11,41 @@ import random
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import sqlalchemy as sa
 from pyramid.paster import setup_logging
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
-from chaos.application import Application, application
-from chaos.changes import Chooser, choose, is_crowded
-from chaos.models import changes
+from chaos.application import application
 
 log = logging.getLogger(__name__)
-
-#: What a database says of changes that got into each other's way, and when it is gone.
-CLASHES = (
-    sa.exc.IntegrityError,
-    sa.exc.OperationalError,
-    StaleDataError,
-    ObjectDeletedError,
-)
 
 #: The longest pause, in seconds, after a lock that was not to be had or a lost
 #: connection.
 PAUSE = 0.1
 
-#: The part of the transactions that are rolled back, and of the changes that are made
-#: inside a savepoint.
-ROLLED_BACK, IN_SAVEPOINTS = 0.15, 0.25
-
-#: Transactions between two looks at how many rows there are.
+#: Transactions between two looks at how much there is.
 _LOOK = 20
 
 
-class Writer:
-    """Makes random transactions in the sessions of an application."""
+class Writer(ABC):
+    """Makes random changes until it is told to stop.
 
-    def __init__(self, app: Application, number: int, seed: str) -> None:
-        self._app = app
-        self._number = number
-        self._random = random.Random(seed)
-        self._crowded = False
+    :param number: what its changes are counted under.
+    :param seed: of all random choices.
+    """
+
+    #: What a database says of changes that got into each other's way, and when it is
+    #: gone.
+    clashes: tuple[type[Exception], ...]
+    #: Those after which a pause is due.
+    outages: tuple[type[Exception], ...]
+
+    def __init__(self, number: int, seed: str) -> None:
+        self.number = number
+        self.random = random.Random(seed)
+        self.crowded = False
         self._stopping = False
 
     def stop(self) -> None:
@@ -66,54 +57,22 @@ class Writer:
         transactions = 0
         while not self._stopping:
             try:
-                with self._app.session() as session:
-                    if transactions % _LOOK == 0:
-                        self._crowded = is_crowded(session)
-                    self._transact(session)
+                if transactions % _LOOK == 0:
+                    self.crowded = self.is_crowded()
+                self.transact()
                 transactions += 1
-            except CLASHES as error:
+            except self.clashes as error:
                 log.debug("clash: %s", error)
-                if isinstance(error, sa.exc.OperationalError):
-                    time.sleep(self._random.uniform(0, PAUSE))
+                if isinstance(error, self.outages):
+                    time.sleep(self.random.uniform(0, PAUSE))
 
-    def _transact(self, session: Session) -> None:
-        # It takes a deadlock for what it is long before the server does.
-        session.execute(sa.text("SET LOCAL lock_timeout = '200ms'"))
-        locking = self._random.random() < 0.5
-        chooser = Chooser(session, self._random, locking=locking)
-        for _ in range(self._random.randint(1, 4)):
-            if self._random.random() < IN_SAVEPOINTS:
-                self._use_a_savepoint(session, chooser)
-            else:
-                self._change(session, chooser)
-        if self._random.random() < ROLLED_BACK:
-            session.rollback()
-        else:
-            session.commit()
+    @abstractmethod
+    def is_crowded(self) -> bool:
+        """Whether there is more than a comparison should take long for."""
 
-    def _use_a_savepoint(self, session: Session, chooser: Chooser) -> None:
-        before = self._random.getstate()
-        inner = session.begin_nested()
-        self._change(session, chooser)
-        session.flush()
-        if self._random.random() < 0.5:
-            inner.commit()
-        else:
-            inner.rollback()
-            if self._random.random() < 0.5:
-                # The same again, as applications do that try twice.
-                self._random.setstate(before)
-                self._change(session, chooser)
-
-    def _change(self, session: Session, chooser: Chooser) -> None:
-        """Make one change, and count it in the same transaction and savepoint."""
-        unheard = self._app.has_triggers
-        change: Any = choose(self._random, crowded=self._crowded, unheard=unheard)
-        if change(chooser):
-            session.execute(
-                changes.insert(),
-                {"writer": self._number, "kind": change.__name__},
-            )
+    @abstractmethod
+    def transact(self) -> None:
+        """Make a few changes, and count those that were committed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     setup_logging(str(options.ini))
     with application(options.ini) as app:
-        writer = Writer(app, options.number, options.seed)
+        writer = app.kind.writer(app, options.number, options.seed)
         signal.signal(signal.SIGTERM, lambda *_: writer.stop())
         writer.run()
     return 0

@@ -9,11 +9,12 @@ from chaos.application import application, write_ini
 def app(postgresql_database_url, elasticsearch_url, index_prefix, tmp_path):
     """Inline sync; nobody is killed."""
     settings = {
-        "sqlalchemy.url": postgresql_database_url,
         "elasticsearch.hosts": elasticsearch_url,
         "elasticsearch.index_prefix": index_prefix,
     }
-    with application(write_ini(tmp_path / "app.ini", settings)) as app:
+    ini = tmp_path / "app.ini"
+    write_ini(ini, "postgresql", postgresql_database_url, settings)
+    with application(ini) as app:
         app.engines.setup_database()
         yield app
         client = app.secondary.client

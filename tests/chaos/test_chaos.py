@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 
 from chaos.comparing import Difference, compare_all, compare_some
-from chaos.models import Author, Book
 from chaos.processes import EndedByItself, Process
 from chaos.report import show
 from chaos.run import Plan, Result, run
 from chaos.servers import own_servers
+from chaos.sql.models import Author, Book
 from chaos.torments import SHORT
 
 SEED = os.environ.get("NEFERTARI_TEST_SEED") or secrets.token_hex(4)
@@ -29,7 +29,7 @@ def test_nothing_is_lost_whatever_is_killed_and_frozen():
         seed=SEED, changes=300, writers=2, workers=2, seconds=90, torments=SHORT
     )
     print(f"NEFERTARI_TEST_SEED={SEED}")  # noqa: T201 - shown when the test fails
-    with own_servers() as servers:
+    with own_servers("postgresql") as servers:
         result = run(plan, servers)
     show(Console(width=120), result)
     assert result.passed

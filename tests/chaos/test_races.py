@@ -6,7 +6,16 @@ import pytest
 import sqlalchemy as sa
 
 from chaos.comparing import compare_all
-from chaos.models import INDEXED, Author, Book, Country, Prize, Review, Tag, book_tags
+from chaos.sql.models import (
+    INDEXED,
+    Author,
+    Book,
+    Country,
+    Prize,
+    Review,
+    Tag,
+    book_tags,
+)
 from nefertari_engine_base.sync.worker import drain
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from chaos import statements
-from chaos.models import (
+from chaos.sql import statements
+from chaos.sql.models import (
     Author,
     Book,
     Country,
@@ -19,7 +19,7 @@ from chaos.models import (
     Review,
     Tag,
 )
-from chaos.unheard import KINDS as UNHEARD
+from chaos.sql.unheard import KINDS as UNHEARD
 
 #: What a change is given; it returns whether it has found something to change.
 Change = Callable[["Chooser"], bool]

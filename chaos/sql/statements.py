@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from chaos.models import Author, Book, Country, Review, Tag, book_tags
+from chaos.sql.models import Author, Book, Country, Review, Tag, book_tags
 
 if TYPE_CHECKING:
-    from chaos.changes import Chooser
+    from chaos.sql.changes import Chooser
 
 
 def _changed(chooser: Chooser, statement: Any, *rows: Any) -> bool:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from chaos.models import Author, Book, Country, Tag
+from chaos.sql.models import Author, Book, Country, Tag
 
 if TYPE_CHECKING:
-    from chaos.changes import Chooser
+    from chaos.sql.changes import Chooser
 
 
 def _execute(chooser: Chooser, statement: str, **values: Any) -> bool:

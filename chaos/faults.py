@@ -75,6 +75,7 @@ def _try(stage: Stage, name: str, numbers: range) -> Row:
     for number in numbers:
         fault(Trial(stage, number))
         if fault not in app.kind.without_drain:
+            stage.database.settle(patient=False)
             drain(app.engines)
         for model, keys in app.kind.judged(number).items():
             row.difference.add(compare_some(app, model, keys))

@@ -26,7 +26,7 @@ class Database(Protocol):
     """A database of a run, seen from outside of the application.
 
     :attr url: for the application.
-    :attr victims_url: for processes whose end is waited for.
+    :attr victims_url: for processes that are killed, or lose their connections.
     """
 
     url: str
@@ -36,10 +36,10 @@ class Database(Protocol):
         """How many changes were committed, by kind."""
 
     def end_connections(self, random_: Random) -> bool:
-        """End a few connections; whether there were any."""
+        """End a few connections of victims; whether there were any."""
 
     def await_victims(self) -> None:
-        """Wait until nothing of processes that were killed is under way."""
+        """Wait until nothing of victims is under way, all of which are gone."""
 
     def settle(self, *, patient: bool) -> None:
         """Wait until what is left may be delivered, once nobody writes any more.

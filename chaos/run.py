@@ -106,7 +106,7 @@ def run(plan: Plan, servers: OwnServers) -> Result:
             write_ini(
                 Path(folder) / f"{name}.ini",
                 plan.primary,
-                database.url,
+                database.victims_url,
                 _settings(plan, servers, timeout),
             )
             for name, timeout in (("hasty", 2), ("patient", 60))
@@ -114,6 +114,7 @@ def run(plan: Plan, servers: OwnServers) -> Result:
         _set_up(patient)
         begun = time.monotonic()
         torments = _torment(plan, servers, database, hasty)
+        database.await_victims()
         database.settle(patient=plan.patient)
         drain(patient)
         return _judge(plan, patient, database, torments, begun)

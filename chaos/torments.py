@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Timer
 
 from chaos.primaries import Database
 from chaos.processes import Process
@@ -104,7 +105,7 @@ class Tormentor:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._elasticsearch_is_frozen = False
-        self._database_is_frozen = False
+        self._thawing: Timer | None = None
         self._starter = ThreadPoolExecutor(1)
         self._starting: Future[None] | None = None
         for name in plan:
@@ -134,7 +135,7 @@ class Tormentor:
             if process.frozen:
                 process.thaw()
         self._thaw_elasticsearch()
-        self._thaw_database()
+        self._await_database()
 
     def await_servers(self) -> None:
         """Wait until the server that was killed last is there again."""
@@ -218,14 +219,14 @@ class Tormentor:
         return True
 
     def _freeze_database(self) -> bool:
-        if self._database_is_frozen:
+        if self._thawing is not None and self._thawing.is_alive():
             return False
         self._server.pause()
-        self._database_is_frozen = True
-        self._after(self._random.uniform(*FREEZE), self._thaw_database)
+        # Not by this thread, which asks the database how many changes there are.
+        self._thawing = Timer(self._random.uniform(*FREEZE), self._server.resume)
+        self._thawing.start()
         return True
 
-    def _thaw_database(self) -> None:
-        if self._database_is_frozen:
-            self._server.resume()
-            self._database_is_frozen = False
+    def _await_database(self) -> None:
+        if self._thawing is not None:
+            self._thawing.join()

@@ -2,8 +2,9 @@
 
 It reads lines ``NUMBER HOW COMMITS``. For each it forks a process, which changes what
 belongs to that trial until it is killed, and tells its id as ``ready PID`` after so
-many commits; then the line ``ended STATUS`` follows. Forked, a process is there in
-milliseconds, and not in the second that the imports take.
+many commits; ``stopped PID`` follows each time that it stops itself, and in the end
+``ended STATUS``. Forked, a process is there without the second that the imports take;
+it connects by itself, since connections must not be shared.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from signal import SIGKILL
 
-from chaos.application import Application, application
+from chaos.application import application
 from chaos.processes import ROOT
 
 
@@ -49,6 +50,10 @@ class Victim:
         self._process.stdin.write(f"{number} {how} {commits}\n")
         self._process.stdin.flush()
         return int(self._answer("ready"))
+
+    def await_its_stop(self) -> None:
+        """Wait until the process that was started last has stopped itself."""
+        self._answer("stopped")
 
     def kill(self, pid: int) -> None:
         """Kill the process that was started last.
@@ -89,17 +94,20 @@ def victim(ini: Path) -> Iterator[Victim]:
         one.close()
 
 
-def _fork(app: Application, line: str) -> int:
+def _fork(ini: Path, line: str) -> int:
     """Write in a process of its own, and wait; how it ended, as ``waitpid`` says."""
     pid = os.fork()
     if pid:
-        return os.waitpid(pid, 0)[1]
+        while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
+            os.write(1, f"stopped {pid}\n".encode())
+        return status
     try:
         number, how, commits = line.split()
-        made = app.kind.victim(app, int(number), how)
-        deque(islice(made, int(commits)), maxlen=0)
-        os.write(1, f"ready {os.getpid()}\n".encode())
-        deque(made, maxlen=0)
+        with application(ini) as app:
+            made = app.kind.victim(app, int(number), how)
+            deque(islice(made, int(commits)), maxlen=0)
+            os.write(1, f"ready {os.getpid()}\n".encode())
+            deque(made, maxlen=0)
     except BaseException:  # noqa: BLE001 - it must not go on as its parent does
         traceback.print_exc()
     os._exit(1)
@@ -107,9 +115,11 @@ def _fork(app: Application, line: str) -> int:
 
 def main() -> int:
     """Obey until the input ends."""
-    with application(Path(sys.argv[1])) as app:
-        for line in sys.stdin:
-            os.write(1, f"ended {_fork(app, line)}\n".encode())
+    ini = Path(sys.argv[1])
+    with application(ini):
+        pass  # everything is imported now
+    for line in sys.stdin:
+        os.write(1, f"ended {_fork(ini, line)}\n".encode())
     return 0
 
 

@@ -13,15 +13,13 @@ from chaos.sql.models import changes
 #: Seconds that connections of killed processes may stay.
 _PATIENCE = 120.0
 
-#: How the connections of processes are named whose end is waited for.
+#: How the connections of victims are named.
 VICTIM = "chaos-victim"
 
-#: Every client of this database but this connection.
-_CLIENTS = sa.text(
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-    "AND backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid"
-)
-_VICTIMS = sa.text("SELECT pid FROM pg_stat_activity WHERE application_name = :name")
+_VICTIMS = sa.text(
+    "SELECT pid FROM pg_stat_activity WHERE application_name = :name "
+    "AND datname = current_database() ORDER BY pid"
+).bindparams(name=VICTIM)
 _TERMINATE = sa.text("SELECT pg_terminate_backend(:pid)")
 
 
@@ -45,34 +43,26 @@ class PostgreSQL:
     def end_connections(self, random_: Random) -> bool:
         """See :meth:`Database.end_connections`."""
         with self._engine.connect() as connection:
-            pids = connection.scalars(_CLIENTS).all()
+            pids = connection.scalars(_VICTIMS).all()
             count = random_.randint(1, 3)
             for pid in random_.sample(pids, min(count, len(pids))):
                 connection.execute(_TERMINATE, {"pid": pid})
         return bool(pids)
 
     def await_victims(self) -> None:
-        """Wait until the database has let go of what killed processes had locked."""
+        """Wait until the database has noticed that all of them are gone: until then, it
+        keeps the locks of those that were killed."""
+        end = time.monotonic() + _PATIENCE
         with self._engine.connect() as connection:
-            _await_none(connection, _VICTIMS.bindparams(name=VICTIM), 0.001)
+            while connection.execute(_VICTIMS).first():
+                if time.monotonic() > end:
+                    raise RuntimeError("Connections of victims are still there.")
+                connection.rollback()
+                time.sleep(0.001)
 
     def settle(self, *, patient: bool) -> None:
-        """Wait until the database has noticed that all clients are gone: until then, it
-        keeps the locks of those that were killed. There are no leases."""
-        with self._engine.connect() as connection:
-            _await_none(connection, _CLIENTS, 0.1)
+        """See :meth:`Database.settle`: there are no leases."""
 
     def close(self) -> None:
         """See :meth:`Database.close`."""
         self._engine.dispose()
-
-
-def _await_none(
-    connection: sa.Connection, clients: sa.TextClause, interval: float
-) -> None:
-    end = time.monotonic() + _PATIENCE
-    while connection.execute(clients).first():
-        if time.monotonic() > end:
-            raise RuntimeError("Connections of killed processes are still there.")
-        connection.rollback()
-        time.sleep(interval)

@@ -323,13 +323,13 @@ def replace_subject(chooser: Chooser) -> bool:
 # --- choosing --------------------------------------------------------------------
 
 _DELETES: dict[Change, int] = {
-    delete(Novelist): 2, delete(Painter): 1, delete(Volume): 3, delete(Opinion): 2,
+    delete(Novelist): 1, delete(Painter): 1, delete(Volume): 2, delete(Opinion): 2,
     **querysets.DELETES,
 }  # fmt: skip
 
 #: Every kind, and how often it is chosen beside the others.
 KINDS: dict[Change, int] = {
-    create_creator: 6, create_volume: 6, create_opinion: 6, create_honour: 2,
+    create_creator: 9, create_volume: 9, create_opinion: 8, create_honour: 3,
     rename(Creator, "name"): 4, rename(Volume, "title"): 4, rename(Opinion, "text"): 3,
     rename(Honour, "name"): 2, rename(Place, "name"): 1, rename(Subject, "name"): 2,
     change_volume: 12, move_creator: 3, move_honour: 3, save_in_cascade: 4,

@@ -8,12 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import cast
 
+from mongoengine.errors import DoesNotExist, NotUniqueError
+
+from chaos.mongo.database import MongoDB
 from chaos.mongo.models import Novelist, Volume
 from chaos.mongo.victim import ANYWHERE
-from chaos.trials import BULK, LONGEST_WAIT, MOST_COMMITS, Fault, Trial
+from chaos.trials import BULK, LONGEST_WAIT, MOST_COMMITS, Fault, Stage, Trial
 from nefertari_engine_base.interfaces import IInTransaction
+from nefertari_engine_base.primary.mongo.outbox import UNCONFIRMED_DELAY
 from nefertari_engine_base.sync.worker import drain
 
 #: How often connections are ended in one trial.
@@ -136,21 +141,45 @@ def killed_anywhere(trial: Trial) -> None:
     trial.kill_at_some_moment(ANYWHERE)
 
 
-def frozen_for_too_long(trial: Trial) -> None:
-    """The writing process is frozen between an entry and its document for longer than
-    its lease, and goes on."""
-    _prepare(trial, 0)
+def frozen(trial: Trial) -> None:
+    """The writing process is frozen between entry and document until the entry has been
+    delivered, and is killed when the document is written."""
+    pid = _freeze(trial, "stopped")
     stage = trial.stage
-    writes = stage.random.randint(0, MOST_COMMITS)
-    pid = stage.victim.start(trial.number, f"for_too_long/{writes}", 0)
-    stage.victim.await_its_stop()
+    _database(stage).pass_time(UNCONFIRMED_DELAY + 1)
+    drain(stage.app.engines)
+    _let_go_on(trial, pid)
+
+
+def frozen_for_too_long(trial: Trial) -> None:
+    """The writing process is frozen between entry and document for longer than its
+    lease; then it writes and confirms, and is killed."""
+    pid = _freeze(trial, "stopped_and_confirmed")
+    stage = trial.stage
     stage.database.settle(patient=False)
     drain(stage.app.engines)
     if stage.app.waiting():
         raise RuntimeError("The entry of a frozen writer outlives its lease.")
+    _let_go_on(trial, pid)
+
+
+def _freeze(trial: Trial, trap: str) -> int:
+    _prepare(trial, 0)
+    stage = trial.stage
+    writes = stage.random.randint(0, MOST_COMMITS)
+    pid = stage.victim.start(trial.number, f"{trap}/{writes}", 0)
+    stage.victim.await_its_stop()
+    return pid
+
+
+def _let_go_on(trial: Trial, pid: int) -> None:
     os.kill(pid, signal.SIGCONT)
-    stage.victim.await_its_end()
-    stage.database.await_victims()
+    trial.stage.victim.await_its_end()
+    trial.stage.database.await_victims()
+
+
+def _database(stage: Stage) -> MongoDB:
+    return cast(MongoDB, stage.database)
 
 
 def connections_ended(trial: Trial) -> None:
@@ -183,7 +212,8 @@ def two_writers(trial: Trial) -> None:
     def write(change: Callable[[Trial, Volume], object]) -> None:
         volume = Volume.objects.get(pk=trial.keys[0])
         meeting.wait()
-        change(trial, volume)
+        with suppress(DoesNotExist, NotUniqueError):  # the other one was faster
+            change(trial, volume)
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(write, choices))
@@ -235,6 +265,7 @@ FAULTS: Mapping[str, Fault] = {
     "kill -9 between document and confirmation": killed("before_confirmation"),
     "kill -9 between confirmation and delivery": killed("before_delivery"),
     "kill -9 at some moment": killed_anywhere,
+    "frozen between entry and document": frozen,
     "frozen for longer than the lease": frozen_for_too_long,
     "connections to MongoDB ended": connections_ended,
     "two writers of one document": two_writers,

@@ -6,73 +6,116 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import wraps
 from typing import Any
 
+from pymongo.collection import Collection
 from pymongo.errors import ConnectionFailure
 
 from chaos.mongo.models import Novelist, Volume
 from chaos.trials import keys_of
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.mongo.capturing import AnnouncingCollection
 from nefertari_engine_base.primary.mongo.outbox import MongoOutbox
+from nefertari_engine_base.primary.mongo.selecting import NOTHING
 
 #: The process writes until it is killed, and goes on when a connection is lost.
 ANYWHERE = "anywhere"
 
-
-def _before_entry(outbox: type[MongoOutbox]) -> None:
-    """Dies before an entry is stored."""
-    outbox.announce = _then_die()  # type: ignore[method-assign]
-
-
-def _before_document(outbox: type[MongoOutbox]) -> None:
-    """Dies after the entry is stored, before the document is written."""
-    outbox.announce = _then_die(outbox.announce)  # type: ignore[method-assign]
-
-
-def _before_confirmation(outbox: type[MongoOutbox]) -> None:
-    """Dies after the document is written, before the entry is confirmed."""
-    outbox.confirm = _then_die()  # type: ignore[method-assign]
-
-
-def _before_delivery(outbox: type[MongoOutbox]) -> None:
-    """Dies after the entry is confirmed, before it is delivered."""
-    outbox.confirm = _then_die(outbox.confirm)  # type: ignore[method-assign]
+#: The methods by which documents are written.
+_WRITES = (
+    "insert_one",
+    "insert_many",
+    "update_one",
+    "update_many",
+    "replace_one",
+    "find_one_and_update",
+    "find_one_and_replace",
+    "find_one_and_delete",
+    "delete_one",
+    "delete_many",
+)
 
 
-def _for_too_long(outbox: type[MongoOutbox]) -> None:
-    """Stops after the entry is stored; when it goes on it writes the document, confirms
-    the entry and dies."""
-    announce = outbox.announce
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def stopping(self: MongoOutbox, touches: Any) -> Any:
-        entries = announce(self, touches)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        return entries
 
-    outbox.announce = stopping  # type: ignore[method-assign]
-    _before_delivery(outbox)
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _trap(
+    owner: Any, name: str, *, before: Callable[[], None] = _nothing,
+    after: Callable[[], None] = _nothing,
+) -> None:  # fmt: skip
+    """Do something before and after each call of a method."""
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def trapped(self: Any, *args: Any, **options: Any) -> Any:
+        # Other collections are not the documents', and some writes are not meant.
+        if isinstance(self, Collection) and (
+            not isinstance(self, AnnouncingCollection) or args[0] is NOTHING
+        ):
+            return original(self, *args, **options)
+        before()
+        result = original(self, *args, **options)
+        after()
+        return result
+
+    setattr(owner, name, trapped)
+
+
+def _trap_documents(**actions: Callable[[], None]) -> None:
+    for name in _WRITES:
+        _trap(Collection, name, **actions)
+
+
+def _before_entry() -> None:
+    _trap(MongoOutbox, "announce", before=_die)
+
+
+def _before_document() -> None:
+    _trap_documents(before=_die)
+
+
+def _before_confirmation() -> None:
+    _trap_documents(after=_die)
+
+
+def _before_delivery() -> None:
+    _trap(MongoOutbox, "confirm", after=_die)
+
+
+def _stopped() -> None:
+    """Stops before the document is written; when it goes on, dies after that."""
+    _trap_documents(before=_stop, after=_die)
+
+
+def _stopped_and_confirmed() -> None:
+    """Stops before the document is written; when it goes on, dies after the entry is
+    confirmed."""
+    _trap_documents(before=_stop)
+    _before_delivery()
 
 
 #: Where a process can kill itself or stop.
-TRAPS: Mapping[str, Callable[[type[MongoOutbox]], None]] = {
+TRAPS: Mapping[str, Callable[[], None]] = {
     trap.__name__.strip("_"): trap
     for trap in (
         _before_entry,
         _before_document,
         _before_confirmation,
         _before_delivery,
-        _for_too_long,
+        _stopped,
+        _stopped_and_confirmed,
     )
 }
-
-
-def _then_die(first: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    def dying(*args: Any) -> None:
-        if first is not None:
-            first(*args)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    return dying
 
 
 def write(number: int, how: str) -> Iterator[None]:
@@ -83,7 +126,7 @@ def write(number: int, how: str) -> Iterator[None]:
     trap, _, writes = how.partition("/")
     for made, change in enumerate(_changes(number)):
         if trap != ANYWHERE and made == int(writes):
-            TRAPS[trap](MongoOutbox)
+            TRAPS[trap]()
         with suppress(ConnectionFailure, PrimaryError):
             change()
         yield

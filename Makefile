@@ -31,9 +31,9 @@ demo: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# CHAOS_ARGS="--seed 2026 --changes 1000" is given on.
+# CHAOS_ARGS="--seed 2026 --changes 1000" is given on; PRIMARY=mongodb has the data there.
 chaos: $(READY)
-	$(BIN)/python -m chaos $(CHAOS_ARGS)
+	$(BIN)/python -m chaos $(if $(PRIMARY),--primary $(PRIMARY)) $(CHAOS_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

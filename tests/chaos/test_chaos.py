@@ -12,28 +12,45 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from chaos import primaries
 from chaos.comparing import Difference, compare_all, compare_some
 from chaos.processes import EndedByItself, Process
 from chaos.report import show
 from chaos.run import Plan, Result, run
 from chaos.servers import own_servers
 from chaos.sql.models import Author, Book
-from chaos.torments import SHORT
 
 SEED = os.environ.get("NEFERTARI_TEST_SEED") or secrets.token_hex(4)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="servers are only started on Linux")
-def test_nothing_is_lost_whatever_is_killed_and_frozen():
+@pytest.fixture(scope="module")
+def servers():
+    """Servers that may be killed."""
+    if sys.platform != "linux":
+        pytest.skip("servers are only started on Linux")
+    with own_servers(*primaries.NAMES) as servers:
+        yield servers
+
+
+@pytest.mark.parametrize(
+    ("primary", "changes"), [("postgresql", 300), ("mongodb", 150)]
+)
+def test_nothing_is_lost_whatever_is_killed_and_frozen(servers, primary, changes):
     plan = Plan(
-        seed=SEED, changes=300, writers=2, workers=2, seconds=90, torments=SHORT
+        seed=SEED,
+        changes=changes,
+        writers=2,
+        workers=2,
+        seconds=90,
+        torments=primaries.primary_named(primary).short,
+        primary=primary,
+        patient=False,
     )
     print(f"NEFERTARI_TEST_SEED={SEED}")  # noqa: T201 - shown when the test fails
-    with own_servers("postgresql") as servers:
-        result = run(plan, servers)
+    result = run(plan, servers)
     show(Console(width=120), result)
     assert result.passed
-    assert result.torments.keys() == SHORT.keys()
+    assert result.torments.keys() == plan.torments.keys()
 
 
 @pytest.fixture

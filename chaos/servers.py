@@ -28,6 +28,8 @@ def own_servers(*databases: str) -> Iterator[OwnServers]:
     names = (*databases, "elasticsearch")
     given = {url_variable(name) for name in names}
     environment = {k: v for k, v in os.environ.items() if k not in given}
+    # What MongoDB has is kept when it is restarted.
+    environment["NEFERTARI_SERVERS_MONGODB_STORAGE"] = "h2"
     settings = Settings.from_environment(environment)
     with ExitStack() as stack, ThreadPoolExecutor(len(names)) as pool:
         starts = [pool.submit(start, name, settings) for name in names]

@@ -38,6 +38,7 @@ ELASTICSEARCH_KILLED = "Elasticsearch killed"
 ELASTICSEARCH_FROZEN = "Elasticsearch frozen"
 DATABASE_KILLED = "database killed"
 DATABASE_FROZEN = "database frozen"
+DATABASE_RESTARTED = "database restarted"
 
 #: What is done in a full run, whatever the primary is.
 FULL: Mapping[str, Often] = {
@@ -101,6 +102,7 @@ class Tormentor:
             ELASTICSEARCH_FROZEN: self._freeze_elasticsearch,
             DATABASE_KILLED: self._kill_database,
             DATABASE_FROZEN: self._freeze_database,
+            DATABASE_RESTARTED: self._restart_database,
         }
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
@@ -215,6 +217,11 @@ class Tormentor:
 
     def _kill_database(self) -> bool:
         self._server.kill()
+        self._server.restart()
+        return True
+
+    def _restart_database(self) -> bool:
+        self._await_database()
         self._server.restart()
         return True
 

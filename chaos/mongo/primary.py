@@ -24,9 +24,13 @@ class MongoPrimary:
 
     includes = "nefertari_engine_base.primary.mongo"
     indexed: Sequence[type[Any]] = models.INDEXED
-    # It is frozen and not killed: the server of the tests loses what it has
+    # It ends in good order and is not killed: the server of the tests loses what it has
     # acknowledged when it is killed.
-    full: Mapping[str, Often] = {**torments.FULL, torments.DATABASE_FROZEN: Often(30)}
+    full: Mapping[str, Often] = {
+        **torments.FULL,
+        torments.DATABASE_FROZEN: Often(30),
+        torments.DATABASE_RESTARTED: Often(60),
+    }
     # A killed search server is the same to every primary, and slow to come back.
     short: Mapping[str, Often] = {
         name: often

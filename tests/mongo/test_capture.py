@@ -617,6 +617,26 @@ def test_a_catch_up_does_not_settle_the_debt_of_a_write_that_is_under_way(films,
     films.assert_index_equals_collections()
 
 
+def test_a_catch_up_that_began_before_a_late_write_does_not_settle_its_debt(
+    films, film
+):
+    plain, begun = Collection.update_many, []
+
+    def late(self, *args, **options):
+        pass_time(films, WRITER_LEASE + 1)
+        begun.extend(films.outbox.debts("Picture", ["memory"]))
+        return plain(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch, suspended():
+        patch.setattr(Collection, "update_many", late)
+        Picture.objects.update(set__year=1)
+    assert begun
+    films.outbox.settle(begun)
+    assert films.outbox.debt_status()
+    films.catch_up()
+    films.assert_index_equals_collections()
+
+
 # --- many writers ------------------------------------------------------------
 
 

@@ -57,24 +57,29 @@ class Indebted:
         closed: dict[Debt, int] = self._of_thread.__dict__.setdefault("closed", {})
         with translated_errors():
             for number, debt in zip(numbers, debts, strict=True):
-                if not self._close_debt(number, closed.pop(debt, None)):
-                    # The lease has ended, and a catch-up that may have looked before
-                    # the write has settled it.
-                    (number,) = self._insert_debts([debt])
-                closed[debt] = number
+                replaced = [number]
+                if debt in closed:
+                    replaced.append(closed.pop(debt))
+                closed[debt] = self._replace_debts(replaced, debt)
 
-    def _close_debt(self, number: int, earlier: int | None) -> bool:
-        """Close a debt, if it is there; it takes the place of an earlier one."""
-        debts = self.collections.debts
-        update: dict[str, Any] = {"$set": {"writer_until": 0.0}}
-        if earlier is not None:
-            replaced = debts.find_one_and_delete({"_id": earlier})
-            if replaced is not None:
-                update["$min"] = {"created_at": replaced["created_at"]}
-        return debts.update_one({"_id": number}, update).matched_count > 0
+    def _replace_debts(self, numbers: Sequence[int], debt: Debt) -> int:
+        """Put a debt that is not open in the place of others; its number.
+
+        It is a new one even if nothing but the lease changes: once a lease has ended, a
+        catch-up may have read the old number before the write, and settles that.
+        """
+        collection, replaced = self.collections.debts, {"_id": {"$in": list(numbers)}}
+        since = [one["created_at"] for one in collection.find(replaced)]
+        (number,) = self._insert_debts([debt], since=min(since, default=None))
+        collection.delete_many(replaced)
+        return number
 
     def _insert_debts(
-        self, debts: Sequence[Debt], writer_until: float = 0.0
+        self,
+        debts: Sequence[Debt],
+        *,
+        writer_until: float = 0.0,
+        since: float | None = None,
     ) -> list[int]:
         numbers = self.collections.numbers(len(debts))
         now = self.collections.now()
@@ -85,7 +90,7 @@ class Indebted:
                     "secondary": debt.secondary,
                     "model": debt.model,
                     "reason": debt.reason,
-                    "created_at": now,
+                    "created_at": now if since is None else since,
                     "writer_until": writer_until,
                 }
                 for number, debt in zip(numbers, debts, strict=True)

@@ -67,10 +67,12 @@ class MongoDB:
             time.sleep(0.5)
 
     def pass_time(self, seconds: float) -> None:
-        """Make everything that entries wait for come earlier, as if time had passed;
-        nobody must be delivering."""
+        """Make everything that entries and debts wait for come earlier, as if time had
+        passed; nobody must be delivering."""
+        collections = Collections(self.database)
         earlier = dict.fromkeys(_WAITS, -seconds)
-        Collections(self.database).outbox.update_many({}, {"$inc": earlier})
+        collections.outbox.update_many({}, {"$inc": earlier})
+        collections.debts.update_many({}, {"$inc": {"writer_until": -seconds}})
 
     def close(self) -> None:
         """See :meth:`Database.close`."""

@@ -19,6 +19,7 @@ from chaos.mongo.victim import ANYWHERE
 from chaos.trials import BULK, LONGEST_WAIT, MOST_COMMITS, Fault, Stage, Trial
 from nefertari_engine_base.interfaces import IInTransaction
 from nefertari_engine_base.primary.mongo.outbox import UNCONFIRMED_DELAY
+from nefertari_engine_base.sync.catch_up import catch_up, indebted
 from nefertari_engine_base.sync.worker import drain
 
 #: How often connections are ended in one trial.
@@ -139,6 +140,24 @@ def killed_anywhere(trial: Trial) -> None:
     """The writing process is killed at some moment."""
     _prepare(trial, 0)
     trial.kill_at_some_moment(ANYWHERE)
+
+
+def killed_while_suspended(trial: Trial) -> None:
+    """The process that writes while sync is suspended dies before or after a write; a
+    catch-up settles what it owed."""
+    _prepare(trial, 0)
+    stage = trial.stage
+    trap = stage.random.choice(["before_document", "before_confirmation"])
+    writes = stage.random.randint(0, MOST_COMMITS)
+    stage.victim.start(trial.number, f"{trap}/{writes}/suspended", 0)
+    stage.victim.await_its_end()
+    stage.database.await_victims()
+    stage.database.settle(patient=False)
+    engines = stage.app.engines
+    if not indebted(engines):
+        raise RuntimeError("Nothing is owed.")
+    for model in indebted(engines):
+        catch_up(engines, engines.schemas[model])
 
 
 def frozen(trial: Trial) -> None:
@@ -265,6 +284,7 @@ FAULTS: Mapping[str, Fault] = {
     "kill -9 between document and confirmation": killed("before_confirmation"),
     "kill -9 between confirmation and delivery": killed("before_delivery"),
     "kill -9 at some moment": killed_anywhere,
+    "kill -9 while sync is suspended": killed_while_suspended,
     "frozen between entry and document": frozen,
     "frozen for longer than the lease": frozen_for_too_long,
     "connections to MongoDB ended": connections_ended,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import wraps
 from typing import Any
 
@@ -18,6 +18,7 @@ from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.primary.mongo.capturing import AnnouncingCollection
 from nefertari_engine_base.primary.mongo.outbox import MongoOutbox
 from nefertari_engine_base.primary.mongo.selecting import NOTHING
+from nefertari_engine_base.sync import suspended
 
 #: The process writes until it is killed, and goes on when a connection is lost.
 ANYWHERE = "anywhere"
@@ -121,15 +122,18 @@ TRAPS: Mapping[str, Callable[[], None]] = {
 def write(number: int, how: str) -> Iterator[None]:
     """Change the documents of a trial; yields after each write.
 
-    :param how: ``anywhere``, or ``TRAP/N``: the trap is set after so many writes.
+    :param how: ``anywhere``, or ``TRAP/N``: the trap is set after so many writes; with
+        ``/suspended`` behind it, sync is suspended for all of them.
     """
-    trap, _, writes = how.partition("/")
-    for made, change in enumerate(_changes(number)):
-        if trap != ANYWHERE and made == int(writes):
-            TRAPS[trap]()
-        with suppress(ConnectionFailure, PrimaryError):
-            change()
-        yield
+    trap, _, rest = how.partition("/")
+    writes, _, is_suspended = rest.partition("/")
+    with suspended() if is_suspended else nullcontext():
+        for made, change in enumerate(_changes(number)):
+            if trap != ANYWHERE and made == int(writes):
+                TRAPS[trap]()
+            with suppress(ConnectionFailure, PrimaryError):
+                change()
+            yield
 
 
 def _changes(number: int) -> Iterator[Callable[[], Any]]:

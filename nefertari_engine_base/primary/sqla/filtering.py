@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import aliased
+from sqlalchemy.types import TypeDecorator
 
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
@@ -120,26 +121,29 @@ def _presence(field: FieldSchema, column: Any, dialect: Dialect) -> _Condition:
 
 
 def _is_array(column: Any, dialect: Dialect) -> bool:
-    return isinstance(column.type.dialect_impl(dialect), sa.ARRAY)
+    return isinstance(_stored_type(column, dialect), sa.ARRAY)
+
+
+def _stored_type(column: Any, dialect: Dialect) -> Any:
+    """What the database has for a column's type, a decorated one included."""
+    stored = column.type.dialect_impl(dialect)
+    return stored.impl_instance if isinstance(stored, TypeDecorator) else stored
 
 
 def _compare_items(
     field: FieldSchema, column: Any, condition: Filter, dialect: Dialect
 ) -> _Condition:
     """A condition on an array, which one of its items has to meet."""
-    if not _is_array(column, dialect):
+    stored = _stored_type(column, dialect)
+    if _has_json_items(field, column, dialect):
+        meets = _of_json(column)
+    elif isinstance(stored, sa.ARRAY):
+        meets = _of_array(column, stored)
+    else:
         raise QueryError(
             f"{field.name} is a list that {dialect.name} stores as one value, and so "
             f"cannot look into; ask the secondary engine."
         )
-
-    item = column.type.dialect_impl(dialect).item_type
-
-    def meets(kind: Operator, value: Any) -> _Condition:
-        found: _Condition
-        found = _MIRRORED[kind](sa.literal(value, item), sa.any_(column))
-        return found
-
     if condition.operator is Operator.IN:
         each = (meets(Operator.EQ, value) for value in condition.value)
         return sa.or_(sa.false(), *each)
@@ -147,3 +151,37 @@ def _compare_items(
         each = (meets(Operator.EQ, value) for value in condition.value)
         return sa.and_(sa.true(), *each)
     return meets(condition.operator, condition.value)
+
+
+#: From an operator and a value to the condition that one item meets it.
+_Meets = Callable[[Operator, Any], _Condition]
+
+
+def _of_array(column: Any, stored: sa.ARRAY[Any]) -> _Meets:
+    items = sa.type_coerce(column, stored)
+
+    def meets(kind: Operator, value: Any) -> _Condition:
+        found: _Condition
+        found = _MIRRORED[kind](sa.literal(value, stored.item_type), sa.any_(items))
+        return found
+
+    return meets
+
+
+def _has_json_items(field: FieldSchema, column: Any, dialect: Dialect) -> bool:
+    """Whether the items of a list stand in JSON as the database compares them.
+
+    Only a type can know that; it says so by an attribute ``lists_in_json``.
+    """
+    plain = field.kind in (Kind.STRING, Kind.TEXT, Kind.INTEGER, Kind.BIG_INTEGER)
+    says_so = getattr(column.type, "lists_in_json", False)
+    return bool(plain and says_so and dialect.name == "sqlite")
+
+
+def _of_json(column: Any) -> _Meets:
+    def meets(kind: Operator, value: Any) -> _Condition:
+        items = sa.func.json_each(column).table_valued("value")
+        found = _MIRRORED[kind](sa.literal(value), items.c.value)
+        return sa.exists().select_from(items).where(found)
+
+    return meets

@@ -158,6 +158,10 @@ class ElasticsearchEngine:
         """How many documents match, exactly."""
         return self._reader.count(self.model_of(schema), query)
 
+    def exact_name(self, schema: ModelSchema, path: str) -> str | None:
+        """The field of the index that holds whole values, such as ``title.raw``."""
+        return self.model_of(schema).field(path).exact
+
     def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
         """The documents of these ids, ``None`` where there is none; in real time."""
         return self._reader.get(self.model_of(schema), ids)

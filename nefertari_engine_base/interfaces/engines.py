@@ -158,6 +158,13 @@ class ISecondaryEngine(Interface):
     def count(schema: ModelSchema, query: Query) -> int:
         """How many documents match, exactly."""
 
+    def exact_name(schema: ModelSchema, path: str) -> str | None:
+        """What aggregations call whole values of the field of a dotted name; ``None``
+        if the engine cannot compare such values.
+
+        :raises QueryError: if there is no such field.
+        """
+
     def get(schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
         """The documents of these ids, in their order, ``None`` where there is none.
 

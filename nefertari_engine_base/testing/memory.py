@@ -210,6 +210,10 @@ class MemoryEngine:
         """How many documents match."""
         return len(self._find(self._collection(schema), query))
 
+    def exact_name(self, schema: ModelSchema, path: str) -> str | None:
+        """The name itself: values are compared as they are."""
+        return path
+
     def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
         """The documents of these ids, ``None`` where there is none; in real time."""
         collection = self._collection(schema)

@@ -8,6 +8,7 @@ sessions of its own needs none of this: changes are heard of in every session.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import zope.sqlalchemy
 from pyramid.request import Request
@@ -29,6 +30,8 @@ class Sessions:
     ) -> None:
         self.factory = sessionmaker(engine, binds=dict(binds or {}))
         self._of_thread = scoped_session(self.factory)
+        joining: Any = self._joining
+        self._joined: scoped_session[Session] = scoped_session(joining)
 
     def of_request(self, request: Request) -> Session:
         """A session that lives as long as the request, and joins its transaction."""
@@ -50,9 +53,25 @@ class Sessions:
         session: Session = request.dbsession
         return session
 
+    def joined(self) -> Session:
+        """The session of the current request, else one of this thread that joins the
+        thread's transaction: ``transaction.commit()`` commits it."""
+        request = get_current_request()
+        if getattr(request, "tm", None) is not None and _has_transaction(request):
+            session: Session = request.dbsession
+            return session
+        current: Session = self._joined()
+        return current
+
+    def _joining(self) -> Session:
+        session = self.factory()
+        zope.sqlalchemy.register(session)
+        return session
+
     def remove(self) -> None:
-        """Close the session of this thread."""
+        """Close the sessions of this thread."""
         self._of_thread.remove()
+        self._joined.remove()
 
 
 def _has_transaction(request: Request) -> bool:

@@ -17,6 +17,10 @@ from nefertari_engine_base.schema import ModelSchema
 #: all models, mixins that are about the primary's own life.
 NOT_INHERITED = "__not_inherited_by_secondary__"
 
+#: Set on a class: names of attributes that the documents must not have, whoever in the
+#: inheritance defines them.
+ONLY_FOR_PRIMARY = "__only_for_primary__"
+
 
 def generate_document(schema: ModelSchema, secondary: ISecondaryEngine) -> type:
     """Generate the document class of a model for a secondary engine.
@@ -57,6 +61,7 @@ def _behaviour(schema: ModelSchema) -> dict[str, Any]:
     """
     behaviour: dict[str, Any] = {}
     other = {*schema.fields, *schema.relations, *schema.hidden, *schema.internals}
+    other |= getattr(schema.model, ONLY_FOR_PRIMARY, frozenset())
     for owner in reversed(schema.model.__mro__):
         if owner is object or NOT_INHERITED in vars(owner):
             continue

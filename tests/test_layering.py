@@ -76,6 +76,26 @@ def test_only_primaries_know_their_drivers():
             assert not {module.partition(".")[0] for module in imported(path)} & DRIVERS
 
 
+def test_only_the_compatibility_knows_nefertari():
+    for name in ("nefertari_engine_base", "nefertari_es"):
+        for path in sources(name):
+            if BASE / "compat" not in path.parents:
+                tops = {module.partition(".")[0] for module in imported(path)}
+                assert not tops & {"nefertari", "ramses", "nefertari_guards"}, path
+
+
+def test_only_models_of_nefertari_are_made_of_its_contract():
+    code = (
+        "import sys\n"
+        "from nefertari_engine_base.primary.sqla import SQLAlchemyEngine\n"
+        "print('nefertari_engine_base.primary.sqla.contract' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"
+
+
 def test_importing_the_base_imports_no_driver():
     code = (
         "import sys, nefertari_engine_base\n"

@@ -7,8 +7,12 @@ own calls ``config.add_primary_engine(SQLAlchemyEngine(engine))`` instead.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from pyramid.config import Configurator
 
+from nefertari_engine_base.compat.names import CONTRACT
 from nefertari_engine_base.exceptions import ConfigurationError
 
 try:
@@ -20,7 +24,14 @@ except ImportError as error:
         'SQLAlchemy is missing: pip install "nefertari-es[sqla]".'
     ) from error
 
-__all__ = ["SQLAlchemyEngine", "includeme"]
+__all__ = ["SQLAlchemyEngine", "includeme", *CONTRACT]
+
+
+def __getattr__(name: str) -> Any:
+    # What only models of nefertari are made of, is imported when it is asked for.
+    if name in CONTRACT:
+        return getattr(import_module(f"{__name__}.contract"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def includeme(config: Configurator) -> None:

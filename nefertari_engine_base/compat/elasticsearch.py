@@ -1,0 +1,25 @@
+"""The module that ``nefertari.elasticsearch`` is while this package is used."""
+
+from __future__ import annotations
+
+from pyramid.config import Configurator
+
+from nefertari_engine_base.compat.facade import ES, Documents
+
+__all__ = ["ES", "IndexNotFoundException", "includeme"]
+
+#: Its name in nefertari.
+_ESDocs = Documents
+
+
+class IndexNotFoundException(Exception):
+    """Part of nefertari's module; never raised here."""
+
+
+def includeme(config: Configurator) -> None:
+    """Read the settings, and add the route of several collections if they want it."""
+    from nefertari.utils import dictset
+
+    ES.setup(dictset(config.registry.settings))
+    if ES.settings.asbool("enable_polymorphic_query"):
+        config.include("nefertari.polymorphic")

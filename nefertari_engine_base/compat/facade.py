@@ -1,0 +1,221 @@
+"""The class that nefertari and Ramses read collections and items through.
+
+Each read goes the way of every read of this package, so that the secondary answers,
+and the primary where there is none or while it cannot be reached. What the class did
+for writing has nothing left to do: documents follow the primary by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pyramid.threadlocal import get_current_registry
+
+from nefertari_engine_base.compat.errors import not_found, translated_errors
+from nefertari_engine_base.compat.objects import data_of, proxy_of
+from nefertari_engine_base.compat.parameters import (
+    aggregations_of,
+    known_names,
+    query_parameters,
+)
+from nefertari_engine_base.compat.several import collection_of_several
+from nefertari_engine_base.engines import Engines, engines_of, owner_of
+from nefertari_engine_base.exceptions import (
+    DocumentNotFound,
+    InvalidDocumentId,
+    InvalidParameter,
+)
+from nefertari_engine_base.interfaces import IEngines
+from nefertari_engine_base.query import dispatcher
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.sync.rebuild import index_all
+from nefertari_engine_base.sync.worker import drain
+from nefertari_engine_base.values import Page, Touch
+
+
+class Documents(list[Any]):
+    """The objects of a page.
+
+    :attr _nefertari_meta: ``total``, ``start``, ``fields`` and ``took``, which become
+        part of the response.
+    """
+
+    _nefertari_meta: dict[str, Any]
+
+
+class ES:
+    """Collections by the names of their models.
+
+    :param source: name of a model, or of several, separated by commas.
+    :param index_name: ignored: each model has an index of its own.
+    :param chunk_size: ignored: ``elasticsearch.bulk_documents`` is what is used.
+    """
+
+    api: ClassVar[Any] = None
+    settings: ClassVar[Any] = None
+    _mappings_setup: ClassVar[bool] = False
+    _rewrites: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        source: str = "",
+        index_name: str | None = None,
+        chunk_size: int | None = None,
+    ) -> None:
+        self.doc_type = self.src2type(source)
+
+    # --- settings and indices ----------------------------------------------
+
+    @classmethod
+    def setup(cls, settings: Any) -> None:
+        """Remember what nefertari asks the settings of Elasticsearch for.
+
+        :param settings: a ``dictset`` of the application's settings.
+        """
+        cls.settings = settings.mget("elasticsearch")
+
+    @classmethod
+    def src2type(cls, source: str) -> str:
+        """The name of a model's documents: the model's."""
+        return source
+
+    @classmethod
+    def create_index(cls, index_name: str | None = None) -> None:
+        """Does nothing; ``setup_database`` creates what is missing."""
+
+    @classmethod
+    def setup_mappings(cls, force: bool = False) -> None:
+        """Does nothing; ``setup_database`` creates what is missing."""
+
+    @classmethod
+    def delete_index(cls, index_name: str | None = None) -> None:
+        """Let :meth:`index_missing_documents` write every document anew.
+
+        Nothing is deleted, so that searches go on meanwhile.
+        """
+        cls._rewrites = True
+
+    # --- reading -----------------------------------------------------------
+
+    def get_collection(self, **parameters: Any) -> Any:
+        """A page of a model's documents, or of several models'; with ``_count``, how
+        many there are."""
+        names = self.doc_type.split(",")
+        engines = _engines_of(names)
+        with translated_errors():
+            if len(names) > 1:
+                answer = collection_of_several(engines, names, parameters)
+            else:
+                schema = engines.schema_of(names[0])
+                asked = query_parameters(schema, parameters)
+                answer = dispatcher.get_collection(engines, names[0], asked)
+        return _documents(engines, answer) if isinstance(answer, Page) else answer
+
+    def get_item(self, **parameters: Any) -> Any:
+        """The document of an id, or the first that matches.
+
+        :raises JHTTPNotFound: if there is none; unless ``_raise_on_empty`` is false,
+            then it is ``None``.
+        """
+        required = parameters.pop("_raise_on_empty", True)
+        engines = _engines_of([self.doc_type])
+        schema = engines.schema_of(self.doc_type)
+        names = known_names(schema, parameters)
+        with translated_errors():
+            found = _get(engines, schema, names)
+        if found is None:
+            if required:
+                raise not_found(f"'{self.doc_type}({parameters})' resource not found")
+            return None
+        return proxy_of(data_of(schema, found))
+
+    def aggregate(self, **parameters: Any) -> Mapping[str, Any]:
+        """What the secondary answers to aggregations, as it answers.
+
+        :param _aggregations_params: the aggregations; names of fields in them are
+            those of the model.
+        """
+        wanted = parameters.pop("_aggregations_params")
+        parameters.pop("_raise_on_empty", None)
+        engines = _engines_of([self.doc_type])
+        with translated_errors():
+            schema = engines.schema_of(self.doc_type)
+            asked = query_parameters(schema, {**parameters, "_limit": 0})
+            asked["_aggs"] = aggregations_of(engines, schema, wanted)
+            page = dispatcher.get_collection(engines, self.doc_type, asked)
+        return dict(page.aggregations)
+
+    # --- writing -----------------------------------------------------------
+
+    def index(self, documents: Any, request: Any = None, **_: Any) -> None:
+        """Does nothing: what is saved is indexed."""
+
+    def delete(self, ids: Any, request: Any = None) -> None:
+        """Does nothing: what is deleted leaves the index."""
+
+    @classmethod
+    def index_relations(cls, db_obj: Any, request: Any = None, **_: Any) -> None:
+        """Does nothing: documents that show an object follow it."""
+
+    @classmethod
+    def bulk_index_relations(cls, items: Any, request: Any = None, **_: Any) -> None:
+        """Does nothing: documents that show an object follow it."""
+
+    def index_missing_documents(
+        self, documents: Sequence[Mapping[str, Any]], request: Any = None
+    ) -> None:
+        """Write the documents that the index lacks; every one of the model after
+        :meth:`delete_index`.
+
+        :param documents: of the primary, each with its ``_pk``.
+        """
+        engines = _engines_of([self.doc_type])
+        schema = engines.schema_of(self.doc_type)
+        if self._rewrites:
+            index_all(engines, schema)
+            return
+        ids = [str(document["_pk"]) for document in documents]
+        outbox = engines.primary_of(schema.model).outbox_of(schema)
+        for name, secondary in engines.secondaries.items():
+            found = secondary.get(schema, ids)
+            outbox.add(
+                Touch(name, schema.name, id_)
+                for id_, document in zip(ids, found, strict=True)
+                if document is None
+            )
+        drain(engines)
+
+
+def _get(engines: Engines, schema: ModelSchema, names: Mapping[str, Any]) -> Any:
+    try:
+        return dispatcher.get_item(engines, schema.name, names)
+    except (DocumentNotFound, InvalidDocumentId, InvalidParameter):
+        # What is no key of the model is the key of nothing.
+        return None
+
+
+def _engines_of(names: Iterable[str]) -> Engines:
+    """The engines of the running application; else of the one that has the models."""
+    registry = get_current_registry()
+    if registry.queryUtility(IEngines) is not None:
+        return engines_of(registry)
+    from nefertari import engine
+
+    for name in names:
+        return owner_of(engine.get_document_cls(name))
+    return engines_of(registry)
+
+
+def _documents(engines: Engines, page: Page[Any]) -> Documents:
+    documents = Documents(
+        proxy_of(data_of(engines.schema_of(type(item)), item, page.fields))
+        for item in page
+    )
+    documents._nefertari_meta = {
+        "total": page.total,
+        "start": page.start,
+        "fields": list(page.fields or ()),
+        "took": page.took or 0,
+    }
+    return documents

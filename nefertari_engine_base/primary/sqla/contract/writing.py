@@ -1,0 +1,222 @@
+"""Writes of models, in the transaction of the request, or of the thread without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from pyramid.settings import asbool
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.orm import Query, Session, class_mapper, object_session
+
+from nefertari_engine_base.compat.errors import bad_request, conflict
+from nefertari_engine_base.compat.iterables import changed_list, changed_object
+from nefertari_engine_base.primary.sqla.contract import containers
+from nefertari_engine_base.primary.sqla.contract.relations import relations_of
+from nefertari_engine_base.primary.sqla.contract.sessions import current_session
+
+_UNIQUE_VIOLATION = "23505"
+_SQLITE_UNIQUE = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
+
+
+class Writes:
+    """A mixin: the methods of models that write.
+
+    The last ``request`` that a method was given is kept as ``_request``.
+    """
+
+    __not_inherited_by_secondary__ = True
+
+    _request: Any = None
+
+    def save(self, request: Any = None) -> Any:
+        """Insert the row, or update it. Returns the instance.
+
+        :raises JHTTPConflict: if there is such a row.
+        :raises JHTTPBadRequest: for a value that the database refuses.
+        """
+        self._request = request
+        session = object_session(self) or current_session()
+        with refused_rows(type(self)):
+            session.add(self)
+            session.flush()
+        session.expire(self)
+        return self
+
+    def update(self, params: Mapping[str, Any], request: Any = None) -> Any:
+        """Change fields, and update the row. Returns the instance.
+
+        The primary key is left as it is; lists and objects are changed as by
+        :meth:`update_iterables`. Errors as of :meth:`save`, and for unknown fields.
+        """
+        cls: Any = type(self)
+        cls.check_fields_allowed(params)
+        for name, value in params.items():
+            path, _, suffix = name.partition("__")
+            if path == cls.pk_field():
+                continue
+            if _is_iterable(cls, path):
+                self.update_iterables(value, path, unique=True, save=False)
+            else:
+                setattr(self, path, asbool(value) if suffix == "bool" else value)
+        return self.save(request)
+
+    def delete(self, request: Any = None) -> None:
+        """Delete the row, at the next flush."""
+        self._request = request
+        (object_session(self) or current_session()).delete(self)
+
+    def update_iterables(
+        self,
+        params: Any,
+        attr: str,
+        unique: bool = False,
+        value_type: Any = None,
+        save: bool = True,
+        request: Any = None,
+    ) -> None:
+        """Change a field that holds a list or an object.
+
+        :param params: what to add, and with ``-`` before it what to take away; ``None``
+            and ``""`` empty it.
+        :param unique: add no item that is there.
+        :param save: save the instance, too.
+        :raises JHTTPBadRequest: if nothing is named to add or take away from a list.
+        """
+        kind = class_mapper(type(self)).column_attrs[attr].columns[0].type
+        current = getattr(self, attr)
+        if isinstance(kind, containers.Object):
+            setattr(self, attr, changed_object(current, params))
+        elif isinstance(kind, containers.List):
+            setattr(self, attr, changed_list(current, params, unique))
+        if save:
+            self.save(request)
+
+    @classmethod
+    def get_or_create(cls, **params: Any) -> tuple[Any, bool]:
+        """The row that matches, else a new one; and whether it is new.
+
+        :param defaults: fields of the new one, besides the parameters.
+        :raises JHTTPBadRequest: if several match.
+        """
+        defaults = params.pop("defaults", None) or {}
+        params.pop("_limit", None)
+        model: Any = cls
+        found = model.get_collection(_limit=2, **params).all()
+        if len(found) > 1:
+            raise bad_request("Bad or Insufficient Params")
+        if found:
+            return found[0], False
+        return model(**{**defaults, **params}).save(), True
+
+    @classmethod
+    def _update_many(
+        cls, items: Any, params: Mapping[str, Any], request: Any = None, **_: Any
+    ) -> int:
+        """Change fields of the rows of a query, by one statement where they are plain
+        columns, or of instances. Returns how many."""
+        columns = class_mapper(cls).column_attrs
+        model: Any = cls
+        if not isinstance(items, Query) or not all(
+            name in columns and not _is_iterable(cls, name) for name in params
+        ):
+            changed = list(items)
+            for item in changed:
+                item.update(params, request)
+            return len(changed)
+        values = {
+            getattr(model, name): value
+            for name, value in params.items()
+            if name != model.pk_field()
+        }
+        chosen = _by_key(cls, items)
+        if not values:
+            return int(chosen.count())
+        with refused_rows(cls):
+            return int(chosen.update(values, synchronize_session="fetch"))
+
+    @classmethod
+    def _delete_many(cls, items: Any, request: Any = None, **_: Any) -> int:
+        """Delete the rows of a query, by one statement, or instances. Returns how
+        many."""
+        if isinstance(items, Query):
+            with refused_rows(cls):
+                deleted = _by_key(cls, items).delete(synchronize_session="fetch")
+            return int(deleted)
+        session, doomed = current_session(), list(items)
+        with refused_rows(cls):
+            for item in doomed:
+                session.delete(item)
+            session.flush()
+        return len(doomed)
+
+    @classmethod
+    def autogenerate_for(cls, model: type, set_to: str) -> None:
+        """Make an instance with each new one of another model, if it has none.
+
+        :param set_to: the relation to the other model.
+        """
+        back = relations_of(cls)[set_to].back_populates
+
+        def generate(session: Session, context: Any, instances: Any) -> None:
+            for instance in list(session.new):
+                if isinstance(instance, model) and not (
+                    back and getattr(instance, back)
+                ):
+                    session.add(cls(**{set_to: instance}))
+
+        event.listen(Session, "before_flush", generate)
+
+    def _is_modified(self) -> bool:
+        """Whether a stored instance has changes that are not written yet."""
+        state: Any = sa.inspect(self)
+        return bool(state.persistent and state.session.is_modified(self))
+
+    def _is_created(self) -> bool:
+        """Whether the instance is not stored yet."""
+        state: Any = sa.inspect(self)
+        return not state.persistent
+
+
+def _is_iterable(model: type, name: str) -> bool:
+    columns = class_mapper(model).column_attrs
+    return name in columns and isinstance(
+        columns[name].columns[0].type, containers.List | containers.Object
+    )
+
+
+def _by_key(model: type, query: Query[Any]) -> Query[Any]:
+    """The rows of a query, whatever its limit and order are."""
+    key = class_mapper(model).primary_key[0]
+    chosen = query.with_entities(key).subquery()
+    return query.session.query(model).filter(key.in_(sa.select(chosen)))
+
+
+@contextmanager
+def refused_rows(model: type) -> Iterator[None]:
+    """A row that the database refuses is the request's fault.
+
+    :raises JHTTPConflict: if there is one of its key, or another unique value.
+    :raises JHTTPBadRequest: for any other reason.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if _is_duplicate(error):
+            raise conflict(f"Resource `{model.__name__}` already exists.") from error
+        raise bad_request(f"{model.__name__}: {error.orig}") from error
+    except StatementError as error:
+        if isinstance(error, DBAPIError) and not isinstance(error, sa.exc.DataError):
+            raise
+        raise bad_request(f"{model.__name__}: {error.orig}") from error
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    original: Any = error.orig
+    return (
+        getattr(original, "sqlstate", None) == _UNIQUE_VIOLATION
+        or getattr(original, "sqlite_errorname", None) in _SQLITE_UNIQUE
+    )

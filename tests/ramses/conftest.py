@@ -1,0 +1,129 @@
+"""The newsroom, an application of unmodified Ramses, as a client sees it.
+
+These tests need nefertari, so they run in an environment of their own, which
+``tests/compat`` starts with the application's settings in ``NEWSROOM``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import webtest
+
+from nefertari_engine_base import engines_of
+from tests.ramses.programs import write_ini
+
+_SETTINGS = json.loads(os.environ.get("NEWSROOM", "{}"))
+
+collect_ignore_glob = [] if _SETTINGS else ["test_*.py"]
+
+ADMIN = {"login": "system", "password": "123456"}
+
+
+@pytest.fixture(scope="session")
+def wsgi():
+    """The application: one in a process, since its models are."""
+    from examples.newsroom import main
+
+    app = main({}, **_SETTINGS)
+    yield app
+    _close(app)
+
+
+def _close(app: Any) -> None:
+    engines = engines_of(app.registry)
+    secondary = engines.secondary
+    if secondary is not None:
+        client, prefix = secondary.client, secondary.settings.index_prefix
+        with suppress(Exception):
+            found = client.indices.get(index=f"{prefix}-*", ignore_unavailable=True)
+            client.indices.delete(index=",".join(found) or f"{prefix}-none-*")
+    engines.close()
+
+
+@pytest.fixture
+def engines(wsgi):
+    """The engines of the application."""
+    return engines_of(wsgi.registry)
+
+
+@pytest.fixture
+def empty(wsgi):
+    """No rows but the system's user."""
+    import transaction
+    from nefertari import engine
+
+    for name in ("Article", "Profile", "ApiKey", "User"):
+        with suppress(ValueError):
+            model = engine.get_document_cls(name)
+            rows = model.get_collection()
+            if name == "User":
+                rows = rows.filter(model.username != "system")
+            if name == "ApiKey":
+                rows = rows.filter(model.user_id != "system")
+            model._delete_many(rows)
+    transaction.commit()
+    Client.written = True
+
+
+@pytest.fixture
+def ini(tmp_path, wsgi):
+    """The application's settings as a file, with a server at any free port."""
+    path = tmp_path / "newsroom.ini"
+    write_ini(path)
+    return path
+
+
+@pytest.fixture
+def anonymous(wsgi, empty):
+    """A client that has not logged in."""
+    return Client(wsgi)
+
+
+@pytest.fixture
+def admin(wsgi, empty, tickets):
+    """A client that has logged in as administrator."""
+    client = Client(wsgi)
+    if _SETTINGS["auth"] == "true":
+        if "admin" not in tickets:
+            client.post_json("/auth/login", ADMIN)
+            tickets["admin"] = list(client.cookiejar)
+        for cookie in tickets["admin"]:
+            client.cookiejar.set_cookie(cookie)
+    return client
+
+
+@pytest.fixture(scope="session")
+def tickets():
+    """Cookies of who has logged in; checking a password takes its time."""
+    return {}
+
+
+@pytest.fixture
+def rick(admin, wsgi):
+    """A client that has registered himself, as rick."""
+    client = Client(wsgi)
+    account = {"username": "rick", "email": "rick@x.com", "password": "secret"}
+    client.post_json("/auth/register", account)
+    return client
+
+
+class Client(webtest.TestApp):
+    """A client that waits for the index as ``_refresh_index`` does, but only once for
+    all writes before a read."""
+
+    written = True
+
+    def do_request(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        """Send a request."""
+        engines = engines_of(self.app.registry)
+        if Client.written and engines.secondary is not None:
+            engines.secondary.refresh(engines.schemas.values())
+            Client.written = False
+        if request.method not in ("GET", "HEAD", "OPTIONS") or "_m=" in request.url:
+            Client.written = True
+        return super().do_request(request, *arguments, **options)

@@ -1,0 +1,43 @@
+"""What only the secondary answers: words, aggregations."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ramses.test_articles import three, titles  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def secondary(engines):
+    if engines.secondary is None:
+        pytest.skip("there is no secondary")
+
+
+def test_articles_are_found_by_words(admin, three):  # noqa: F811
+    assert sorted(titles(admin.get("/articles?q=gun"))) == ["s1", "s2"]
+    assert titles(admin.get("/articles?q=text:cruiser")) == ["s3"]
+    assert titles(admin.get("/articles?q=gun&_search_fields=title")) == []
+    assert titles(admin.get("/articles?q=gun&author=system&title=s2")) == ["s2"]
+    assert admin.get("/articles?q=gun").json["data"][0]["_score"] > 0
+
+
+def test_words_are_looked_for_in_several_collections(admin, three):  # noqa: F811
+    answer = admin.get("/users,articles?q=rick OR cruiser").json
+    assert {document["_pk"] for document in answer["data"]} >= {"rick", str(three[2])}
+
+
+def test_articles_are_aggregated(admin, three):  # noqa: F811
+    answer = admin.get("/articles?_aggs.cheapest.min.field=price").json
+    assert answer == {"cheapest": {"value": 1.0}}
+    answer = admin.get("/articles?_aggs.by.terms.field=author&title=s3").json
+    assert [(b["key"], b["doc_count"]) for b in answer["by"]["buckets"]] == [
+        ("rick", 1),
+    ]
+    answer = admin.get("/articles?_aggregations.by.terms.field=title").json
+    assert len(answer["by"]["buckets"]) == 3
+
+
+def test_nobody_aggregates_what_he_does_not_see(anonymous, three):  # noqa: F811
+    anonymous.get("/articles?_aggs.x.min.field=price", status=403)
+    answer = anonymous.get("/articles?_aggs.x.min.field=id").json
+    assert answer == {"x": {"value": float(three[0])}}

@@ -76,6 +76,24 @@ def test_closing_the_engines_closes_the_connection_of_the_setting(config):
         me.get_connection()
 
 
+def test_an_application_may_be_made_anew_after_another_class_has_taken_a_name(url):
+    def saved():
+        config = configured(**{"mongodb.url": url})
+        config.add_secondary_engine(MemoryEngine())
+        config.add_secondary(Song, nested=("singer",))
+        config.commit()
+        engines = engines_of(config.registry)
+        try:
+            engines.setup_database()
+            return Song(title="Hurt", singer=Singer(name="Cash").save()).save().pk
+        finally:
+            engines.close()
+
+    for name in ("Song", "Singer"):
+        type(name, (me.Document,), {"__module__": "elsewhere"})
+    assert saved() != saved()
+
+
 def test_an_index_that_mongodb_lacks_is_named_when_the_application_is_made(
     config, caplog
 ):

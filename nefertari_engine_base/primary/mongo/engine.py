@@ -202,6 +202,11 @@ class MongoDBEngine:
             self._publisher = None
         if self._closes is not None:
             disconnect(self._closes)
+            for known in self._known.values():
+                for model in _family(known.model):
+                    # MongoEngine itself does it for classes that it finds by their
+                    # names, which others may have, too.
+                    model._disconnect()
 
 
 def _with_embedded(schemas: Mapping[str, ModelSchema]) -> dict[str, ModelSchema]:

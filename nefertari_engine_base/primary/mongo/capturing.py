@@ -218,12 +218,25 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         sources = SOURCES.of(self)
         if not sources:
             return write(query, upsert)
+        effect = Effect.of(update)
+
+        def change() -> R:
+            return self._write_one(sources, query, effect, options, write, has_matched)
+
+        if not upsert:
+            return change()
+        return self._change_or_insert(
+            sources, query, update, options, write, change, has_matched
+        )
+
+    def _change_or_insert(
+        self, sources: Sequence[Source], query: Query, update: Any, options: Options,
+        write: Upserting[R], change: Callable[[], R], has_matched: Callable[[R], bool],
+    ) -> R:  # fmt: skip
+        """Change what an upsert finds, or insert what it says."""
         while True:
-            effect = Effect.of(update)
-            result = self._write_one(
-                sources, query, effect, options, write, has_matched
-            )
-            if not upsert or has_matched(result):
+            result = change()
+            if has_matched(result):
                 return result
             try:
                 return self._insert_by(sources, query, update, options, write)
@@ -285,15 +298,16 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
             if is_forgone:
                 return write(filter, upsert)
         effect = Effect.of(update)
-        while True:
+
+        def change_all() -> UpdateResult:
             results = list(self._write_many(sources, filter, effect, options, write))
-            if not upsert or any(map(has_matched, results)):
-                return sum_of_updates(results) if results else write(NOTHING)
-            try:
-                return self._insert_by(sources, filter, update, options, write)
-            except DuplicateKeyError:
-                if Selection(self, filter, options).first() is None:
-                    raise
+            return sum_of_updates(results) if results else write(NOTHING)
+
+        if not upsert:
+            return change_all()
+        return self._change_or_insert(
+            sources, filter, update, options, write, change_all, has_matched
+        )
 
     def delete_many(self, filter: Query, *args: Any, **options: Any) -> DeleteResult:
         """See :meth:`pymongo.collection.Collection.delete_many`.

@@ -8,7 +8,7 @@ from typing import Any
 
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout as TransportConnectionTimeout
-from elastic_transport import HttpHeaders, TransportError, Urllib3HttpNode
+from elastic_transport import HttpHeaders, Serializer, TransportError, Urllib3HttpNode
 from elastic_transport._node import NodeApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import ApiError, Elasticsearch
@@ -28,6 +28,11 @@ UNAVAILABLE_STATUSES = frozenset({429, 502, 503, 504})
 INDEX_NOT_FOUND = "index_not_found_exception"
 
 _MEDIA_TYPES = ("accept", "content-type")
+
+#: What a request accepts whose answer is wanted as the bytes of its JSON, by who parses
+#: only some of them. Errors are parsed all the same.
+JSON_BYTES = "application/x-json-bytes"
+_JSON = "application/json"
 
 
 class SearchNode(Urllib3HttpNode):
@@ -49,6 +54,9 @@ class SearchNode(Urllib3HttpNode):
     ) -> NodeApiResponse:
         """As the base class, with neutral headers."""
         neutral = HttpHeaders(headers)
+        as_bytes = neutral.get("accept") == JSON_BYTES
+        if as_bytes:
+            neutral["accept"] = _JSON
         for name in _MEDIA_TYPES:
             if (value := neutral.get(name)) is not None:
                 neutral[name] = _neutral_media_type(value)
@@ -56,6 +64,8 @@ class SearchNode(Urllib3HttpNode):
             method, target, body=body, headers=neutral, request_timeout=request_timeout
         )
         response.meta.headers.setdefault("x-elastic-product", "Elasticsearch")
+        if as_bytes and response.meta.status < 300:
+            response.meta.headers["content-type"] = JSON_BYTES
         return response
 
 
@@ -64,6 +74,16 @@ def _neutral_media_type(value: str) -> str:
         return value
     subtype = value.partition("vnd.elasticsearch+")[2].partition(";")[0]
     return f"application/{subtype}"
+
+
+class JsonBytesSerializer(Serializer):
+    """Leaves an answer the bytes that it came as."""
+
+    mimetype = JSON_BYTES
+
+    def loads(self, data: bytes) -> bytes:
+        """The bytes."""
+        return data
 
 
 class ReadyNdjsonSerializer(NdjsonSerializer):
@@ -89,7 +109,8 @@ def make_client(settings: ElasticsearchSettings) -> Elasticsearch:
         list(settings.hosts),
         node_class=SearchNode,
         serializers={
-            "application/json": OrjsonSerializer(),
+            _JSON: OrjsonSerializer(),
+            JSON_BYTES: JsonBytesSerializer(),
             "application/x-ndjson": ReadyNdjsonSerializer(),
         },
         request_timeout=settings.request_timeout,

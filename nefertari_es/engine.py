@@ -21,6 +21,7 @@ from nefertari_engine_base.values import (
     WriteResult,
 )
 from nefertari_es.attachment import attach
+from nefertari_es.bulk import Encode
 from nefertari_es.client import make_client
 from nefertari_es.documents import BaseDocument, InnerDocument
 from nefertari_es.fields import FieldTypes
@@ -30,7 +31,7 @@ from nefertari_es.index.states import index_states
 from nefertari_es.paths import IndexedModel
 from nefertari_es.reader import Reader
 from nefertari_es.settings import ElasticsearchSettings
-from nefertari_es.writer import BulkWriter, Encode
+from nefertari_es.writer import BulkWriter
 
 #: Indices that are created at the same time.
 _INDICES_AT_ONCE = 4

@@ -1,33 +1,31 @@
-"""The bulk writer: versioned writes as NDJSON over several connections.
+"""The bulk writer: versioned writes over several connections.
 
-Sources arrive as JSON bytes and are sent as they are, with the version, the hash of the
-contents, and when and why they are written appended; nothing is parsed or encoded
-again. One request answers for all its documents, in their order, so a refused one harms
-no other.
+One request answers for all its documents, in their order, so a refused one harms no
+other.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
+from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import orjson
 from elasticsearch import ApiError, Elasticsearch
 
-from nefertari_engine_base.encoding import hash_bytes
 from nefertari_engine_base.exceptions import (
     EngineError,
     SecondaryError,
     SecondaryUnavailable,
 )
 from nefertari_engine_base.values import Outcome, Write, WriteResult
-from nefertari_engine_base.values.inspection import CHANGE
+from nefertari_es.bulk import Encode, bulk_body
 from nefertari_es.client import (
     INDEX_NOT_FOUND,
+    JSON_BYTES,
     UNAVAILABLE_STATUSES,
     missing_index,
     root_cause,
@@ -35,15 +33,13 @@ from nefertari_es.client import (
 )
 from nefertari_es.settings import ElasticsearchSettings
 
-Encode = Callable[[Any], bytes]
-
-_HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
+_HEADERS = {"accept": JSON_BYTES, "content-type": "application/x-ndjson"}
 
 # With `status` of every item kept, an answer's place in the list is its document's;
 # leaving out the successes would lose it. An alias that is gone must not come back as
 # an index with a mapping that the server made up.
 _PARAMETERS = (
-    "filter_path=items.*.status,items.*.error.type,items.*.error.reason"
+    "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
     "&require_alias=true"
 )
 
@@ -66,16 +62,13 @@ _NOT_THE_DOCUMENT = frozenset(
     }
 )
 
-#: What the server says of a write that it has simply carried out. To count these is
-#: quicker than to look at each answer.
-_SUCCESSES: tuple[dict[str, Any], ...] = (
-    {"index": {"status": 201}},
-    {"index": {"status": 200}},
-    {"delete": {"status": 200}},
-)
+#: How the answer begins if no document was refused, which is nearly always so. To learn
+#: it so is quicker than to parse what became of each.
+_NO_ERRORS = b'{"errors":false,'
+_STATUS = b'"status":'
 
-#: Below this many bytes a source may be that of an object without members.
-_SHORT = 64
+#: A result from its members. To call the class costs twice as much.
+_new_result = partial(tuple.__new__, WriteResult)
 
 #: What an action line and the appended object add to a source, in bytes, about.
 _OVERHEAD = 200
@@ -98,8 +91,7 @@ class BulkWriter:
         One chunk is sent by the calling thread, several over as many connections as
         the settings say, while ``writes`` is still being read.
 
-        :param encode: makes JSON bytes of each source, in the thread that sends it,
-            for sources that are not bytes yet.
+        :param encode: makes JSON bytes of each source that is not bytes yet.
         :raises SecondaryUnavailable: if nothing could be sent. If only a part could,
             the rest is DEFERRED.
         """
@@ -109,7 +101,7 @@ class BulkWriter:
         if first is None:
             return []
         if second is None:
-            results = transfer.send(first)
+            results = transfer.send(first, transfer.body(first))
         else:
             results = self._send_all(transfer, chain((first, second), chunks))
         if transfer.failure is not None and not transfer.landed:
@@ -141,7 +133,10 @@ class BulkWriter:
                 # As many again may wait, so that no connection does.
                 if len(waiting) >= 2 * self._connections:
                     results += waiting.popleft().result()
-                waiting.append(senders.submit(transfer.send, chunk))
+                # Made here, while the senders wait for the server: they would only take
+                # turns with each other.
+                body = transfer.body(chunk)
+                waiting.append(senders.submit(transfer.send, chunk, body))
                 if transfer.failure is not None and not transfer.landed:
                     break
             for future in waiting:
@@ -165,34 +160,38 @@ class _Transfer:
         self.landed = False
         self.failure: EngineError | None = None
 
-    def send(self, chunk: Sequence[Write]) -> list[WriteResult]:
+    def body(self, chunk: Sequence[Write]) -> bytes:
+        """What a request for these writes sends."""
+        return bulk_body(chunk, self._encode)
+
+    def send(self, chunk: Sequence[Write], body: bytes) -> list[WriteResult]:
         """Send one request, and the results of its writes."""
         if self.failure is None:
             try:
                 with translated_errors():
-                    return self._answers(chunk)
+                    return self._results(chunk, body)
             except EngineError as error:
                 self.failure = error
         reason = str(self.failure)
         return [WriteResult(write.id, Outcome.DEFERRED, reason) for write in chunk]
 
-    def _answers(self, chunk: Sequence[Write]) -> list[WriteResult]:
+    def _results(self, chunk: Sequence[Write], body: bytes) -> list[WriteResult]:
         try:
             response = self._client.perform_request(
-                "POST", self._target, headers=_HEADERS, body=self._body(chunk)
+                "POST", self._target, headers=_HEADERS, body=body
             )
         except ApiError as error:
             if not _blames_some_document(error):
                 raise
             return self._halves(chunk, root_cause(error)[1])
-        items = response.body["items"]
-        if len(items) < len(chunk):
-            raise SecondaryError(
-                f"The search server answered {len(items)} of {len(chunk)} writes."
-            )
-        if sum(map(items.count, _SUCCESSES)) == len(items):
-            results = [WriteResult(write.id, _WRITTEN) for write in chunk]
+        answer: bytes = response.body or b""
+        if answer.startswith(_NO_ERRORS):
+            _check_number(chunk, answer.count(_STATUS))
+            ids = [write.id for write in chunk]
+            results = list(map(_new_result, zip(ids, repeat(_WRITTEN), repeat(None))))
         else:
+            items = _items(answer)
+            _check_number(chunk, len(items))
             # The guard of deletes comes last, and has no write.
             results = list(map(_result, chunk, items))
         self.landed = True
@@ -204,83 +203,24 @@ class _Transfer:
             self.landed = True
             return [WriteResult(chunk[0].id, Outcome.REFUSED, reason)]
         middle = len(chunk) // 2
-        return self.send(chunk[:middle]) + self.send(chunk[middle:])
-
-    def _body(self, chunk: Sequence[Write]) -> bytes:
-        encode = self._encode
-        lines: list[bytes] = []
-        ends = _Ends(int(time.time()))
-        only_deletes = True
-        for write in chunk:
-            source = write.source
-            if source is None:
-                lines.append(_delete_line(write))
-            else:
-                if encode:
-                    source = encode(source)
-                lines.append(_index_lines(write, source, ends[write.why]))
-                only_deletes = False
-        if only_deletes:
-            lines.append(_guard_lines(chunk[0]))
-        return b"".join(lines)
+        halves = chunk[:middle], chunk[middle:]
+        return [found for half in halves for found in self.send(half, self.body(half))]
 
 
-class _Ends(dict[str, bytes]):
-    """How the appended object ends, by what a document is written for: made once for
-    a request, not for each of its documents.
-
-    What most documents are written for goes without saying: each byte of a document
-    costs the server more than it costs here.
-
-    :param at: seconds since 1970 (UTC).
-    """
-
-    def __init__(self, at: int) -> None:
-        self._at = at
-
-    def __missing__(self, why: str) -> bytes:
-        reason = b"" if why == CHANGE else b',"why":%b' % orjson.dumps(why)
-        end = b'","at":%d%b}}\n' % (self._at, reason)
-        self[why] = end
-        return end
+def _items(answer: bytes) -> list[dict[str, Any]]:
+    try:
+        items: list[dict[str, Any]] = orjson.loads(answer)["items"]
+    except (ValueError, LookupError, TypeError) as error:
+        said = answer[:200].decode("utf-8", "replace")
+        raise SecondaryError(f"No answer to a bulk request: {said!r}") from error
+    return items
 
 
-def _guard_lines(write: Write) -> bytes:
-    """An update of what was just deleted, which changes nothing.
-
-    A versioned delete creates the index that it does not find, and `require_alias`
-    does not keep it from it, unless an update or index action stands beside it.
-    """
-    return b'{"update":{"_id":%b}}\n{"doc":{}}\n' % orjson.dumps(write.id)
-
-
-def _delete_line(write: Write) -> bytes:
-    return b'{"delete":{"_id":%b,"version":%d,"version_type":"external"}}\n' % (
-        orjson.dumps(write.id),
-        write.version,
-    )
-
-
-def _index_lines(write: Write, source: bytes, end: bytes) -> bytes:
-    """The action, and the source on one line with ``_sync`` appended."""
-    digest = hash_bytes(source)
-    if b"\n" in source or not source.endswith(b"}"):
-        # In JSON a line feed can only stand between tokens, where a space does as well.
-        source = source.replace(b"\n", b" ").strip()
-    head = source[:-1]
-    comma = b"" if len(head) < _SHORT and head.strip() == b"{" else b","
-    return (
-        b'{"index":{"_id":%b,"version":%d,"version_type":"external"}}\n'
-        b'%b%b"_sync":{"version":%d,"hash":"%b%b'
-    ) % (
-        orjson.dumps(write.id),
-        write.version,
-        head,
-        comma,
-        write.version,
-        digest,
-        end,
-    )
+def _check_number(chunk: Sequence[Write], answered: int) -> None:
+    if answered < len(chunk):
+        raise SecondaryError(
+            f"The search server answered {answered} of {len(chunk)} writes."
+        )
 
 
 def _blames_some_document(error: ApiError) -> bool:

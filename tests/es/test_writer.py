@@ -43,7 +43,7 @@ class FakeServer:
                     fake.paths.add(self.path)
                     fake.threads.add(threading.get_ident())
                     status, items = answer(len(fake.sizes), count)
-                data = orjson.dumps(items)
+                data = items if isinstance(items, bytes) else orjson.dumps(items)
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))
@@ -63,7 +63,7 @@ class FakeServer:
 
 
 def _landed(_, count):
-    return 200, {"items": [{"index": {"status": 201}}] * count}
+    return 200, {"errors": False, "items": [{"index": {"status": 201}}] * count}
 
 
 @pytest.fixture
@@ -138,7 +138,8 @@ def test_what_the_server_cannot_take_now_is_deferred(fake_writer):
         {"index": {"status": 400, "error": {"type": "t", "reason": "bad"}}},
         {"index": {"status": 409, "error": {"type": "v", "reason": "newer"}}},
     ]
-    writer, _ = fake_writer(lambda number, count: (200, {"items": items}))
+    answer = {"errors": True, "items": items}
+    writer, _ = fake_writer(lambda number, count: (200, answer))
     results = writer.write("a", _writes(5))
     assert _outcomes(results) == [
         Outcome.WRITTEN,
@@ -148,6 +149,31 @@ def test_what_the_server_cannot_take_now_is_deferred(fake_writer):
         Outcome.SUPERSEDED,
     ]
     assert results[3].reason == "t: bad"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _landed(1, 2)[1],
+        {"errors": True, "items": [{"index": {"status": 201}}] * 2},
+        {"errors": True},
+        ["items"],
+        b"<html>Welcome</html>",
+        b"",
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_what_does_not_answer_for_every_write_is_an_error(fake_writer, answer, chunks):
+    writer, _ = fake_writer(lambda number, count: (200, answer), bulk_documents=3)
+    with pytest.raises(SecondaryUnavailable, match=r"bulk request|2 of 3 writes"):
+        writer.write("a", _writes(3 * chunks))
+
+
+def test_a_source_that_cannot_be_encoded_raises_what_its_encoder_did(fake_writer):
+    writer, _ = fake_writer(bulk_documents=1)
+    with pytest.raises(TypeError):
+        writer.write("a", [Write("1", 1, {}), Write("2", 1, object())], orjson.dumps)
 
 
 def test_a_server_that_falls_silent_leaves_the_rest_deferred(fake_writer):
@@ -192,7 +218,7 @@ def test_a_missing_index_is_not_made_up(search_engine):
     assert not search_engine.client.indices.exists(index=alias)
 
 
-def test_sources_can_be_encoded_by_the_senders(search_engine):
+def test_sources_can_be_encoded_by_the_writer(search_engine):
     bench = Workbench(search_engine)
     writes = [Write(str(n), 1, {"id": n, "string": "é"}) for n in range(700)]
     results = search_engine.write(bench.schema, iter(writes), encode=orjson.dumps)

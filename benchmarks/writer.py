@@ -28,6 +28,7 @@ from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import Outcome, Write
 
 READY = "ready-made NDJSON, 2 connections"
+READY_THREE = "the same, 3 connections"
 READY_SAME = "the same, with versions and hashes"
 OURS = "writer, from dictionaries"
 OURS_BYTES = "writer, from JSON"
@@ -43,6 +44,7 @@ BARS = (
 
 CHUNK = 1000
 CONNECTIONS = 2
+MOST_CONNECTIONS = 3
 
 Documents = list[tuple[str, dict[str, Any]]]
 
@@ -52,7 +54,7 @@ def run(setting: Setting) -> Result:
     documents = make_documents(setting.size(30_000, 2000), setting.seed)
     with ExitStack() as stack:
         index = stack.enter_context(_new_index(setting))
-        pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS))
+        pool = stack.enter_context(ThreadPoolExecutor(MOST_CONNECTIONS))
         client = stack.enter_context(
             Elasticsearch(
                 setting.elasticsearch,
@@ -61,6 +63,9 @@ def run(setting: Setting) -> Result:
         )
         contenders = [
             Ready(READY, index, pool, documents, plain_lines).contender(),
+            Ready(
+                READY_THREE, index, pool, documents, plain_lines, MOST_CONNECTIONS
+            ).contender(),
             Ready(READY_SAME, index, pool, documents, _versioned_lines).contender(),
             _ours(OURS, index, documents, orjson.dumps),
             _ours(OURS_BYTES, index, _encoded(documents), None),
@@ -140,16 +145,17 @@ def _versioned_lines(id_: str, document: dict[str, Any]) -> bytes:
 
 
 class Ready:
-    """Bodies that were made beforehand, sent by two threads."""
+    """Bodies that were made beforehand, sent by as many threads as connections."""
 
     def __init__(
         self, name: str, index: Index, pool: ThreadPoolExecutor, documents: Documents,
-        lines: Any,
+        lines: Any, connections: int = CONNECTIONS,
     ) -> None:  # fmt: skip
         self._name = name
         self._index = index
         self._pool = pool
         self._documents = documents
+        self._connections = connections
         self._host = urlsplit(index.url).netloc
         self._path = f"/{index.alias}/_bulk?filter_path=errors"
         self._bodies = [
@@ -163,7 +169,9 @@ class Ready:
 
     def _operation(self, _: int) -> None:
         bodies = deque(self._bodies)
-        senders = [self._pool.submit(self._send, bodies) for _ in range(CONNECTIONS)]
+        senders = [
+            self._pool.submit(self._send, bodies) for _ in range(self._connections)
+        ]
         for sender in senders:
             sender.result()
 

@@ -7,8 +7,6 @@ view of :mod:`nefertari_engine_base.config` answers with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 class EngineError(Exception):
     """Root of the family.
@@ -118,21 +116,5 @@ class UncapturedStatement(PrimaryError):
     """A statement that changes rows which cannot be known; it was not executed."""
 
 
-class UnsupportedServer(EngineError):
-    """The server lacks what this configuration needs."""
-
-
 class ConversionError(EngineError, ValueError):
     """A value cannot be turned into its form in the index, or back."""
-
-
-class PartialFailure(EngineError):
-    """Some documents of a bulk operation were refused.
-
-    :attr failures: (document id, reason) of each.
-    """
-
-    def __init__(self, failures: Sequence[tuple[str, str]]) -> None:
-        first = "; ".join(f"{name}: {reason}" for name, reason in failures[:3])
-        super().__init__(f"{len(failures)} documents were refused, first: {first}")
-        self.failures = tuple(failures)

@@ -9,7 +9,8 @@ secondary engine maps each kind to a field type that indexes the form.
 * dates and times are ISO 8601 with up to six fractional digits; a date-time with a
   zone is written in UTC,
 * intervals are integers, in microseconds,
-* bytes are Base64.
+* bytes are Base64,
+* access control lists are lists of entries; see :mod:`nefertari_engine_base.access`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from uuid import UUID
 
 from xxhash import xxh3_64_digest
 
+from nefertari_engine_base import access
 from nefertari_engine_base.exceptions import ConversionError
 
 
@@ -54,6 +56,8 @@ class Kind(StrEnum):
     NETWORK = "network"
     #: Strings that are compared and never analysed: MAC addresses, bit strings.
     TOKEN = "token"
+    #: Who may do what to the row; see :mod:`nefertari_engine_base.access`.
+    ACL = "acl"
 
 
 #: What a value of a kind looks like, for messages.
@@ -77,6 +81,7 @@ DESCRIPTIONS: dict[Kind, str] = {
     Kind.IP: "an IP address",
     Kind.NETWORK: "a network such as 10.0.0.0/8",
     Kind.TOKEN: "a string",
+    Kind.ACL: "an access control list",
 }
 
 
@@ -152,6 +157,7 @@ CODECS: dict[Kind, Codec] = {
     Kind.JSON: Codec(_same, _same),
     Kind.IP: Codec(str, _parse_ip),
     Kind.NETWORK: Codec(str, ip_network),
+    Kind.ACL: Codec(access.encode, access.decode),
 }
 
 
@@ -232,6 +238,7 @@ _PARSERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.IP: _parse_ip,
     Kind.NETWORK: lambda value: ip_network(str(value), strict=False),
     Kind.JSON: _same,
+    Kind.ACL: access.checked,
 }
 
 

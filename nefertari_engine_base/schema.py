@@ -260,6 +260,11 @@ class ModelSchema:
         return next((n for n in names if self.find(n)[1].compute is not None), None)
 
     @cached_property
+    def acl(self) -> str | None:
+        """Name of the field that holds the access control list of a row, if any."""
+        return next((n for n, f in self.fields.items() if f.kind is Kind.ACL), None)
+
+    @cached_property
     def key_fields(self) -> tuple[FieldSchema, ...]:
         """The fields of the primary key, in its order."""
         return tuple(self.column(name) for name in self.primary_key)

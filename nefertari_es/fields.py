@@ -12,6 +12,8 @@ searches see of it, and these limits are the index's own:
   filter but ``exists=false`` finds the document by them.
 * strings beyond 8191 characters are searched as text, but not compared or sorted.
 * binary data and JSON are kept and not indexed.
+* access control lists are nested objects, which no query string and no aggregation
+  reaches by a name.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 from elasticsearch import dsl
 
+from nefertari_engine_base import access
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
 from nefertari_engine_base.schema import FieldSchema
@@ -71,6 +74,13 @@ def _ip(field: FieldSchema) -> dsl.Field:
     return dsl.Ip(multi=field.many, ignore_malformed=True, fields=_raw())
 
 
+def _acl(field: FieldSchema) -> dsl.Field:
+    # Whole terms, whatever their length: an entry that is left out of the index would
+    # deny nobody.
+    names = (access.ACTION, access.PRINCIPAL, access.PERMISSION, access.UNLESS)
+    return dsl.Nested(properties={name: dsl.Keyword() for name in names})
+
+
 DEFAULT_FACTORIES: Mapping[Kind, FieldFactory] = {
     Kind.STRING: _text,
     Kind.TEXT: _text,
@@ -92,6 +102,7 @@ DEFAULT_FACTORIES: Mapping[Kind, FieldFactory] = {
     Kind.JSON: lambda field: dsl.Object(enabled=False),
     Kind.IP: _ip,
     Kind.NETWORK: lambda field: dsl.IpRange(multi=field.many, fields=_raw()),
+    Kind.ACL: _acl,
 }
 
 

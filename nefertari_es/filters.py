@@ -8,6 +8,8 @@ from datetime import datetime
 from ipaddress import ip_interface
 from typing import Any
 
+from nefertari_engine_base import access
+from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind, convert
 from nefertari_engine_base.exceptions import ConversionError, InvalidParameter
 from nefertari_engine_base.values import Filter, Operator
@@ -73,12 +75,39 @@ def _nested(path: str, clauses: list[Clause]) -> Clause:
 
 def _clause(field: IndexedField, condition: Filter) -> Clause:
     operator = condition.operator
+    if field.item.kind is Kind.ACL:
+        return _of_acl(field, condition)
     if operator is Operator.EXISTS:
         return _exists(field)
     if operator in _RANGES:
         return _range(field, operator, condition.value)
     values = [condition.value] if operator is Operator.EQ else list(condition.value)
     return _equals(field, values)
+
+
+def _of_acl(field: IndexedField, condition: Filter) -> Clause:
+    """That a list lets somebody in, or holds an entry."""
+    asked = condition.value
+    if isinstance(asked, Access):
+        terms = {
+            access.ACTION: [access.ALLOW],
+            access.PRINCIPAL: sorted(asked.principals),
+            access.PERMISSION: sorted(asked.permissions),
+        }
+    elif isinstance(asked, Entry):
+        terms = {name: [part] for name, part in asked.as_dict().items()}
+    else:
+        raise _not_compared(field)
+    clause: Clause = {
+        "filter": [
+            {"terms": {f"{field.path}.{name}": values}}
+            for name, values in terms.items()
+        ]
+    }
+    if isinstance(asked, Access):
+        unless = f"{field.path}.{access.UNLESS}"
+        clause["must_not"] = [{"terms": {unless: asked.words()}}]
+    return _nested(field.path, [{"bool": clause}])
 
 
 def _equals(field: IndexedField, values: Iterable[Any]) -> Clause:

@@ -16,7 +16,7 @@ from nefertari_es.fields import exact_name, ordered_name
 from nefertari_es.index.mapping import mapping_body
 
 #: Kinds that a query of words has nothing to find in.
-_NOT_SEARCHED = frozenset({Kind.BINARY, Kind.JSON})
+_NOT_SEARCHED = frozenset({Kind.BINARY, Kind.JSON, Kind.ACL})
 
 
 @dataclass(frozen=True, slots=True)

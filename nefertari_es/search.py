@@ -10,6 +10,7 @@ from typing import Any
 
 from nefertari_engine_base.exceptions import InvalidParameter
 from nefertari_engine_base.values import Query, Sort
+from nefertari_es.aggregation_scope import check_scope
 from nefertari_es.filters import filter_clauses
 from nefertari_es.paths import IndexedField, IndexedModel
 
@@ -20,8 +21,8 @@ def search_body(model: IndexedModel, query: Query, window: int) -> dict[str, Any
     """The body of a search for at most ``query.limit`` hits.
 
     :param window: the largest ``start + limit`` that the index allows.
-    :raises InvalidParameter: for a field that is not there or cannot be used so, and
-        for a page beyond the window.
+    :raises InvalidParameter: for a field that is not there or cannot be used so, for a
+        page beyond the window, and for an aggregation that tells of hidden documents.
     """
     limit = 0 if query.limit is None else query.limit
     if query.start + limit > window:
@@ -44,6 +45,8 @@ def search_body(model: IndexedModel, query: Query, window: int) -> dict[str, Any
     elif query.fields is not None:
         body["_source"] = _known_names(model, query.fields)
     if query.aggregations is not None:
+        if query.is_restricted:
+            check_scope(query.aggregations)
         body["aggs"] = dict(query.aggregations)
     return body
 

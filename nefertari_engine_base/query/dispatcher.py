@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nefertari_engine_base.access import Access
 from nefertari_engine_base.engines import Engines
 from nefertari_engine_base.exceptions import (
     DocumentNotFound,
@@ -25,18 +26,27 @@ from nefertari_engine_base.exceptions import (
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.query.hydrate import hydrated_page
 from nefertari_engine_base.query.params import Request, parse_parameters
+from nefertari_engine_base.query.restriction import restricted
 from nefertari_engine_base.schema import ModelSchema
-from nefertari_engine_base.values import Page, Query
+from nefertari_engine_base.values import Filter, Page, Query
 
 log = logging.getLogger(__name__)
 
 
 def get_collection(
-    engines: Engines, model: type | str, parameters: Mapping[str, Any]
+    engines: Engines,
+    model: type | str,
+    parameters: Mapping[str, Any],
+    *,
+    access: Access | None = None,
+    filters: Sequence[Filter] = (),
 ) -> Any:
     """Answer a read of many documents.
 
     :param parameters: see :mod:`nefertari_engine_base.query.params`.
+    :param access: who asks, and sees only what the documents' access control lists let
+        him see; ``None``: everything.
+    :param filters: conditions of the caller, besides those of the parameters.
     :return: a :class:`~nefertari_engine_base.values.Page`; with ``_count`` an
         integer, with ``_explain`` what the engine would be asked.
     :raises QueryError: if the parameters are wrong.
@@ -45,7 +55,10 @@ def get_collection(
     """
     schema = engines.schema_of(model)
     request = parse_parameters(schema, parameters)
-    answer = _ask(engines, schema, request)
+    query = replace(request.query, filters=(*request.query.filters, *filters))
+    if access is not None:
+        query = restricted(schema, query, access)
+    answer = _ask(engines, schema, replace(request, query=query))
     if request.raise_on_empty and isinstance(answer, Page) and not answer:
         raise DocumentNotFound(f"No {schema.name} matches {_spoken(parameters)}.")
     return answer

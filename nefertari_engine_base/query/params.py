@@ -48,7 +48,7 @@ from nefertari_engine_base.values import Filter, Operator, Query, Sort
 DEFAULT_LIMIT = 20
 
 _OPERATORS = {operator.value: operator for operator in Operator}
-_UNORDERED = frozenset({Kind.JSON, Kind.BINARY})
+_UNORDERED = frozenset({Kind.JSON, Kind.BINARY, Kind.ACL})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ipaddress import ip_interface
 from operator import eq, ge, gt, itemgetter, le, lt
 from typing import Any
 
+from nefertari_engine_base.access import Access, Entry, decode
 from nefertari_engine_base.encoding import Kind, convert
 from nefertari_engine_base.exceptions import ConversionError, InvalidParameter
 from nefertari_engine_base.schema import FieldSchema, ModelSchema
@@ -36,7 +37,7 @@ class FoundSource:
 
 
 #: Kinds that an index keeps and does not compare.
-_NOT_COMPARED = frozenset({Kind.BINARY, Kind.JSON})
+_NOT_COMPARED = frozenset({Kind.BINARY, Kind.JSON, Kind.ACL})
 #: Kinds that have no greater and less.
 _NOT_ORDERED = _NOT_COMPARED | {Kind.NETWORK}
 
@@ -92,8 +93,10 @@ class Condition:
         self.steps, self.nested, self.field = locate(schema, condition.field)
         self.operator = condition.operator
         self.value = condition.value
-        if self.field.kind in _NOT_COMPARED or (
-            self.operator in _ORDERINGS and self.field.kind in _NOT_ORDERED
+        self._asked = self.field.kind is Kind.ACL and _is_asked(condition)
+        if not self._asked and (
+            self.field.kind in _NOT_COMPARED
+            or (self.operator in _ORDERINGS and self.field.kind in _NOT_ORDERED)
         ):
             raise InvalidParameter(
                 condition.field, f"{self.operator} does not apply to this field."
@@ -102,7 +105,11 @@ class Condition:
             values = list(self.value)
         else:
             values = [] if self.operator is Operator.EXISTS else [self.value]
-        self._wanted = [self._key(value) for value in values if value is not None]
+        self._wanted = (
+            []
+            if self._asked
+            else [self._key(value) for value in values if value is not None]
+        )
 
     @property
     def asks_for_none(self) -> bool:
@@ -118,14 +125,19 @@ class Condition:
 
     def holds_for(self, source: Source) -> bool:
         """Whether the whole document meets it."""
-        return self._holds(stored_values(source, self.steps, self.field))
+        return self._holds(source, self.steps)
 
     def holds_in(self, element: Source) -> bool:
         """Whether one element of the embedded list meets it."""
-        steps = self.steps[len(self.nested) :]
-        return self._holds(stored_values(element, steps, self.field))
+        return self._holds(element, self.steps[len(self.nested) :])
 
-    def _holds(self, stored: list[Any]) -> bool:
+    def _holds(self, source: Source, steps: Sequence[str]) -> bool:
+        if self._asked:
+            lists = (
+                element.get(self.field.name) for element in elements(source, steps)
+            )
+            return any(_answers(self.value, decode(form or ())) for form in lists)
+        stored = stored_values(source, steps, self.field)
         if self.asks_for_none:
             return not stored
         if self.operator is Operator.EXISTS:
@@ -143,6 +155,17 @@ class Condition:
         except ConversionError as error:
             raise InvalidParameter(self.field.name, str(error)) from error
         return _key_of(self.field, form)
+
+
+def _is_asked(condition: Filter) -> bool:
+    is_equal = condition.operator is Operator.EQ
+    return is_equal and isinstance(condition.value, Access | Entry)
+
+
+def _answers(asked: Access | Entry, entries: Sequence[Mapping[str, Any]]) -> bool:
+    if isinstance(asked, Access):
+        return asked.is_allowed_by(entries)
+    return asked.as_dict() in entries
 
 
 _COMPARISONS: Mapping[Operator, Callable[[Any, Any], bool]] = {

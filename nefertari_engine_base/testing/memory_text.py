@@ -24,7 +24,7 @@ _TOKEN = re.compile(r'(?:([\w.]+):)?("[^"]*"|[^\s"]+)')
 _WORD = re.compile(r"\w+")
 #: What begins the parts of the syntax that are not understood here.
 _BEYOND = re.compile(r"[()\[\]{}~^/\\+!?<>=]|&&|\|\|")
-_NOT_SEARCHED = frozenset({Kind.BINARY, Kind.JSON})
+_NOT_SEARCHED = frozenset({Kind.BINARY, Kind.JSON, Kind.ACL})
 _ANALYSED = frozenset({Kind.STRING, Kind.TEXT})
 
 
@@ -84,6 +84,10 @@ class TextQuery:
             steps, _, field = locate(self._schema, path)
         except InvalidParameter:
             # As in an index: no document has a field that is not there.
+            return False
+        embedded = self._schema.find(path)[0]
+        if field.kind is Kind.ACL or any(one.document.acl for one in embedded):
+            # No words reach what has an access control list of its own.
             return False
         forms = [str(form) for form in stored_values(source, steps, field)]
         if text == "*":

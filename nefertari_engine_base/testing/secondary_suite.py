@@ -14,6 +14,7 @@ Every test is one sentence of what :class:`~..interfaces.ISecondaryEngine` promi
 
 from __future__ import annotations
 
+from nefertari_engine_base.testing.secondary_access import AccessSuite
 from nefertari_engine_base.testing.secondary_comparing import ComparingSuite
 from nefertari_engine_base.testing.secondary_documents import DocumentsSuite
 from nefertari_engine_base.testing.secondary_searching import SearchingSuite
@@ -22,6 +23,11 @@ from nefertari_engine_base.testing.secondary_writing import WritingSuite
 
 
 class SecondaryEngineSuite(
-    WritingSuite, ValuesSuite, DocumentsSuite, SearchingSuite, ComparingSuite
+    WritingSuite,
+    ValuesSuite,
+    DocumentsSuite,
+    SearchingSuite,
+    ComparingSuite,
+    AccessSuite,
 ):
     """Subclass it and provide the fixture ``engine``; see the module."""

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
+from nefertari_engine_base.access import Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 
@@ -20,6 +21,10 @@ class Colour(Enum):
     RED = 1
     BLUE = 2
     GREEN = 3
+
+
+def _entry(action: str, principal: str, permission: str) -> dict[str, str]:
+    return Entry(action, principal, permission).as_dict()
 
 
 #: Values of each kind, in their order where the kind has one.
@@ -48,13 +53,18 @@ SAMPLES: Mapping[Kind, Sequence[Any]] = {
     Kind.JSON: ({"a": [1, {"b": None}]}, [1, "x", [2]], "text", 5, [], {}),
     Kind.IP: tuple(map(ip_address, ("1.2.3.4", "9.255.0.1", "10.0.0.1", "fe80::1"))),
     Kind.NETWORK: tuple(map(ip_network, ("10.0.0.0/8", "192.168.1.0/24", "fe80::/10"))),
+    Kind.ACL: (
+        [],
+        [_entry("deny", "bob", "view"), _entry("allow", "friends", "all")],
+        [_entry("allow", "bob", "view"), _entry("deny", "everyone", "all")],
+    ),
 }
 
 #: The kinds that values are compared of, and whether these have an order.
 ORDERED: Mapping[Kind, bool] = {
     kind: kind is not Kind.NETWORK
     for kind in SAMPLES
-    if kind not in {Kind.BINARY, Kind.JSON}
+    if kind not in {Kind.BINARY, Kind.JSON, Kind.ACL}
 }
 
 
@@ -128,4 +138,15 @@ SPECIMEN = _schema(
     ],
     RelationSchema(name="maker", many=False, document=_PERSON),
     RelationSchema(name="notes", many=True, document=_NOTE),
+)
+
+_RIGHTS = FieldSchema(name="acl", kind=Kind.ACL)
+_MEMBER = _schema(type("Member", (), {}), [_NAME, _RIGHTS])
+
+#: A model whose documents have access control lists, and embed others that have, too.
+GUARDED = _schema(
+    type("Guarded", (), {}),
+    [FieldSchema(name="title", kind=Kind.STRING), _RIGHTS],
+    RelationSchema(name="chief", many=False, document=_MEMBER),
+    RelationSchema(name="crew", many=True, document=_MEMBER),
 )

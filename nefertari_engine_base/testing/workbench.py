@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from nefertari_engine_base.generation import generate_document
 from nefertari_engine_base.interfaces import ISecondaryEngine
+from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.testing.specimens import SPECIMEN
 from nefertari_engine_base.values import Filter, Operator, Outcome, Query, Write
 
 
 class Workbench:
-    """An engine with the specimen model attached, and short ways to ask it."""
+    """An engine with a model attached, the specimen's, and short ways to ask it."""
 
-    def __init__(self, engine: ISecondaryEngine) -> None:
+    def __init__(
+        self, engine: ISecondaryEngine, schema: ModelSchema = SPECIMEN
+    ) -> None:
         self.engine = engine
-        self.schema = SPECIMEN
-        self.document: Any = generate_document(SPECIMEN, engine)
+        self.schema = schema
+        self.document: Any = generate_document(schema, engine)
         engine.setup_database()
 
     def write(self, *writes: Write) -> list[Outcome]:
@@ -31,7 +34,7 @@ class Workbench:
     def fill(self, *documents: dict[str, Any], version: int = 1) -> None:
         """Write documents of these fields, and make them visible."""
         outcomes = self.write(
-            *(put(str(one["id"]), version, **one) for one in documents)
+            *(_put(self.schema, str(one["id"]), version, one) for one in documents)
         )
         assert set(outcomes) <= {Outcome.WRITTEN}
         self.refresh()
@@ -52,11 +55,28 @@ class Workbench:
 
 def put(document_id: str, version: int, **fields: Any) -> Write:
     """A write of a document, from values as the primary has them."""
+    return _put(SPECIMEN, document_id, version, fields)
+
+
+def _put(
+    schema: ModelSchema, document_id: str, version: int, fields: Mapping[str, Any]
+) -> Write:
+    return Write(document_id, version, orjson.dumps(_encoded(schema, fields)))
+
+
+def _encoded(schema: ModelSchema, fields: Any) -> Any:
+    if isinstance(fields, list):
+        return [_encoded(schema, one) for one in fields]
+    if fields is None:
+        return None
     source = {}
     for name, value in fields.items():
-        field = SPECIMEN.fields.get(name)
-        source[name] = field.encode(value) if field else value
-    return Write(document_id, version, orjson.dumps(source))
+        if name in schema.relations:
+            value = _encoded(schema.relations[name].document, value)
+        elif name in schema.fields:
+            value = schema.fields[name].encode(value)
+        source[name] = value
+    return source
 
 
 def drop(document_id: str, version: int) -> Write:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, overload
 
+from nefertari_engine_base.access import Access
+
 T = TypeVar("T")
 
 _NOTHING: Mapping[str, Any] = {}
@@ -27,7 +29,12 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition on a field; dotted names reach into embedded documents."""
+    """One condition on a field; dotted names reach into embedded documents.
+
+    The value for an access control list is an
+    :class:`~nefertari_engine_base.access.Access` or an
+    :class:`~nefertari_engine_base.access.Entry`, with the operator ``EQ``.
+    """
 
     field: str
     operator: Operator
@@ -68,6 +75,11 @@ class Query:
     ids_only: bool = False
     refresh: bool = False
     documents_only: bool = False
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether some documents are kept from whoever asks."""
+        return any(isinstance(one.value, Access) for one in self.filters)
 
     @property
     def compared_fields(self) -> tuple[str, ...]:

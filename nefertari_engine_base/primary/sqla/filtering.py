@@ -13,8 +13,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import TypeDecorator
 
+from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
+from nefertari_engine_base.primary.sqla.access import answers
 from nefertari_engine_base.primary.sqla.ordering import byte_order
 from nefertari_engine_base.schema import FieldSchema, ModelSchema
 from nefertari_engine_base.values import Filter, Operator
@@ -91,6 +93,8 @@ def _compare(
     if condition.operator is Operator.EXISTS:
         present = _presence(field, column, dialect)
         return present if condition.value else ~present
+    if isinstance(condition.value, Access | Entry):
+        return answers(column, condition.value, dialect)
     if field.many:
         return _compare_items(field, column, condition, dialect)
     result: _Condition
@@ -115,7 +119,7 @@ def _presence(field: FieldSchema, column: Any, dialect: Dialect) -> _Condition:
         count: Any = sa.func.cardinality(column)
         return sa.func.coalesce(count, 0) > 0
     present: _Condition = column.is_not(sa.null())
-    if field.many or field.kind is Kind.JSON:
+    if field.many or field.kind in (Kind.JSON, Kind.ACL):
         return sa.and_(present, sa.cast(column, sa.Text()).not_in(["null", "[]"]))
     return present
 

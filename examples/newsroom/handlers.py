@@ -40,10 +40,11 @@ def count_words(event: Any) -> None:
 
 @registry.add
 def own_user(ace: Any, request: Any, obj: Any) -> Any:
-    """Principal: the user that an item is."""
+    """Principal: the user that an item is, or whose profile it becomes."""
     if obj is None:
         return None
-    return (Allow, str(obj.username), ace[2])
+    name = getattr(obj, "username", None) or request.matchdict["users_username"]
+    return (Allow, str(name), ace[2])
 
 
 @registry.add

@@ -16,7 +16,8 @@ from pyramid.config import Configurator
 from pyramid.events import NewRequest
 from pyramid.settings import asbool
 
-from nefertari_engine_base.compat import standins
+from nefertari_engine_base.compat import guards, standins
+from nefertari_engine_base.compat.principals import effective_principals
 
 __all__ = ["includeme"]
 
@@ -26,6 +27,9 @@ def includeme(config: Configurator) -> None:
     standins.install()
     settings = config.get_settings()
     translate_settings(settings)
+    if guards.is_wanted(settings):
+        guards.install(settings)
+    config.add_request_method(effective_principals, property=True)
     config.include("pyramid_tm")
     if asbool(settings.get("elasticsearch.enable_refresh_query")):
         config.add_subscriber(wait_for_index, NewRequest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyramid.config import Configurator
 
+from nefertari_engine_base.compat import guards
 from nefertari_engine_base.compat.facade import ES, Documents
 
 __all__ = ["ES", "IndexNotFoundException", "includeme"]
@@ -22,4 +23,7 @@ def includeme(config: Configurator) -> None:
 
     ES.setup(dictset(config.registry.settings))
     if ES.settings.asbool("enable_polymorphic_query"):
-        config.include("nefertari.polymorphic")
+        if guards.is_wanted(config.get_settings()):
+            guards.include_several(config)
+        else:
+            config.include("nefertari.polymorphic")

@@ -12,7 +12,12 @@ from typing import Any, ClassVar
 
 from pyramid.threadlocal import get_current_registry
 
-from nefertari_engine_base.compat.errors import not_found, translated_errors
+from nefertari_engine_base.compat.errors import (
+    bad_request,
+    not_found,
+    translated_errors,
+)
+from nefertari_engine_base.compat.guards import access_of, confirmed, entry_of
 from nefertari_engine_base.compat.objects import data_of, proxy_of
 from nefertari_engine_base.compat.parameters import (
     aggregations_of,
@@ -31,7 +36,7 @@ from nefertari_engine_base.query import dispatcher
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.sync.rebuild import index_all
 from nefertari_engine_base.sync.worker import drain
-from nefertari_engine_base.values import Page, Touch
+from nefertari_engine_base.values import Filter, Operator, Page, Touch
 
 
 class Documents(list[Any]):
@@ -104,12 +109,19 @@ class ES:
         names = self.doc_type.split(",")
         engines = _engines_of(names)
         with translated_errors():
+            restriction = self._restriction(engines.schema_of(names[0]), parameters)
             if len(names) > 1:
-                answer = collection_of_several(engines, names, parameters)
+                answer = collection_of_several(
+                    engines, names, parameters, **restriction
+                )
             else:
                 schema = engines.schema_of(names[0])
                 asked = query_parameters(schema, parameters)
-                answer = dispatcher.get_collection(engines, names[0], asked)
+                answer = dispatcher.get_collection(
+                    engines, names[0], asked, **restriction
+                )
+                if self._is_for_writing and isinstance(answer, Page):
+                    answer = confirmed(engines, schema, answer, restriction["access"])
         return _documents(engines, answer) if isinstance(answer, Page) else answer
 
     def get_item(self, **parameters: Any) -> Any:
@@ -138,13 +150,40 @@ class ES:
         """
         wanted = parameters.pop("_aggregations_params")
         parameters.pop("_raise_on_empty", None)
+        if "," in self.doc_type:
+            raise bad_request("Ask one collection for aggregations.")
         engines = _engines_of([self.doc_type])
         with translated_errors():
             schema = engines.schema_of(self.doc_type)
+            restriction = self._restriction(schema, parameters)
             asked = query_parameters(schema, {**parameters, "_limit": 0})
             asked["_aggs"] = aggregations_of(engines, schema, wanted)
-            page = dispatcher.get_collection(engines, self.doc_type, asked)
+            page = dispatcher.get_collection(
+                engines, self.doc_type, asked, **restriction
+            )
         return dict(page.aggregations)
+
+    # --- nefertari-guards ---------------------------------------------------
+
+    #: What a request wants to do; set by the subclass of nefertari-guards.
+    _req_permission: str | None = None
+
+    @property
+    def _is_for_writing(self) -> bool:
+        return self._req_permission not in (None, "view")
+
+    def _restriction(
+        self, schema: ModelSchema, parameters: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What nefertari-guards asks for, taken out of the parameters, as keywords of
+        the dispatcher."""
+        if self._req_permission is not None:
+            principals = parameters.pop("_principals")
+            return {"access": access_of(principals, self._req_permission)}
+        if isinstance(parameters.get("body"), Mapping) and schema.acl is not None:
+            entry = entry_of(parameters.pop("body"))
+            return {"filters": (Filter(schema.acl, Operator.EQ, entry),)}
+        return {}
 
     # --- writing -----------------------------------------------------------
 

@@ -49,6 +49,9 @@ def _contents(
         for name in schema.fields
         if wanted is None or name in wanted
     }
+    if schema.acl in data and data[schema.acl] is None:
+        # A row from before it had a list; nefertari-guards reads lists alone.
+        data[schema.acl] = []
     for name, relation in schema.relations.items():
         if wanted is None or name in wanted:
             related = getattr(item, name)

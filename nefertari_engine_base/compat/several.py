@@ -19,18 +19,23 @@ from nefertari_engine_base.values import Page, Query
 
 
 def collection_of_several(
-    engines: Engines, names: Sequence[str], parameters: Mapping[str, Any]
+    engines: Engines,
+    names: Sequence[str],
+    parameters: Mapping[str, Any],
+    **restriction: Any,
 ) -> Any:
     """One page of the documents of these models, or with ``_count`` their number.
 
     A model that lacks a field which is asked for has no matches; without ``_sort`` and
     ``q`` the models follow each other by name.
 
+    :param restriction: keywords of
+        :func:`~nefertari_engine_base.query.dispatcher.get_collection`.
     :raises InvalidParameter: if every model lacks the field, or for a bad value.
     """
     questions, query = _questions(engines, sorted(names), parameters)
     answers = [
-        dispatcher.get_collection(engines, name, asked)
+        dispatcher.get_collection(engines, name, asked, **restriction)
         for name, asked in questions.items()
     ]
     if "_count" in parameters:

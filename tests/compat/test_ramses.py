@@ -141,6 +141,16 @@ def test_it_authenticates_by_tokens(run, settings, tmp_path):
     run("sqlite", ("tokens",))
 
 
+@pytest.mark.parametrize(
+    ("kind", "engines"),
+    [("sqlite", _SQLA), ("sqlite", f"{_SQLA} {_ES}"), ("postgresql", f"{_SQLA} {_ES}")],
+)
+def test_it_keeps_access_control_lists_in_the_database(run, settings, kind, engines):
+    settings["database_acls"] = "true"
+    settings["nefertari.engine"] = engines
+    run(kind, ("guards", "guards_writes"))
+
+
 def test_it_needs_no_authentication(run, settings):
     settings["auth"] = "false"
     run("sqlite", ("open",))

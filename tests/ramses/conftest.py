@@ -54,6 +54,11 @@ def engines(wsgi):
 @pytest.fixture
 def empty(wsgi):
     """No rows but the system's user."""
+    remove_rows()
+
+
+def remove_rows() -> None:
+    """Delete every row but the system's user."""
     import transaction
     from nefertari import engine
 

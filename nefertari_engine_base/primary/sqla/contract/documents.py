@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import class_mapper
 
+from nefertari_engine_base.compat.guards import without_hidden
 from nefertari_engine_base.compat.objects import empty_dictset
 from nefertari_engine_base.primary.sqla.contract.base import Base, ESMetaclass
 from nefertari_engine_base.primary.sqla.contract.fields import PARAMETERS
@@ -79,6 +80,8 @@ class BaseMixin(Reads, Writes):
         such dictionaries where they are nested.
 
         :param _depth: steps of nested relations; ``_nesting_depth`` by default.
+        :param request: what the dictionary is shown to; where objects have access
+            control lists, nested ones that it may not see are left out.
         """
         depth = kwargs.get("_depth")
         depth = self._nesting_depth if depth is None else depth
@@ -90,7 +93,8 @@ class BaseMixin(Reads, Writes):
             data[name] = _shown(getattr(self, name), depth - 1 if nested else None)
         data["_type"] = self._type
         data["_pk"] = str(getattr(self, self.pk_field()))
-        return data
+        request = kwargs.get("request")
+        return data if request is None else without_hidden(request, data)
 
     def get_related_documents(
         self, nested_only: bool = False

@@ -1,0 +1,172 @@
+"""nefertari-guards 0.2, which stores an access control list with each object.
+
+Ramses includes it with ``database_acls = true``. It looks for the field of its lists in
+a module of its own that has the name of the engine; ours is put there by
+:func:`install`: ``contract.acl`` of the primary engine. How it filters is replaced by
+the filters of this package, which it reaches by the ``ES`` class that it inherits from:
+
+* the first entry that matches decides, as it does in Pyramid. Its own filter took an
+  entry that denies for stronger than any that allows, so that ``deny everyone`` at the
+  end of a list hid an object from everybody;
+* several collections at once (``/users,articles``) are filtered, too, and so is what
+  is embedded in the answer to a write;
+* what a request may change or delete in a collection is asked of the primary as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.settings import asbool, aslist
+
+from nefertari_engine_base import access
+from nefertari_engine_base.access import Access, Entry
+from nefertari_engine_base.engines import Engines
+from nefertari_engine_base.exceptions import ConfigurationError
+from nefertari_engine_base.query import dispatcher
+from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.values import Page
+
+#: Keys of one statement.
+_ROWS_AT_ONCE = 1000
+
+#: The setting of Ramses that includes nefertari-guards.
+SETTING = "database_acls"
+
+
+def is_wanted(settings: Mapping[str, Any]) -> bool:
+    """Whether objects have access control lists."""
+    return bool(asbool(settings.get(SETTING)))
+
+
+def install(settings: Mapping[str, Any]) -> None:
+    """Let nefertari-guards find the field of its lists.
+
+    :raises ConfigurationError: if it is not installed, or the primary engine has no
+        such field.
+    """
+    engines = settings["nefertari.engine"]
+    try:
+        import nefertari_guards
+
+        field = import_module(f"{aslist(engines)[0]}.contract.acl")
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{SETTING} = true needs nefertari-guards (pip install --no-deps "
+            f"nefertari-guards==0.2.0), and an engine that stores access control "
+            f"lists: {error}"
+        ) from error
+    # It resolves the whole setting as one dotted name, spaces and all.
+    *path, last = engines.split(".")
+    place: Any = nefertari_guards
+    for name in path:
+        if not hasattr(place, name):
+            setattr(place, name, SimpleNamespace())
+        place = getattr(place, name)
+    setattr(place, last, field)
+
+
+def stored_list(value: Any) -> list[dict[str, str]]:
+    """An access control list of Pyramid, or of nefertari-guards, as it is stored.
+
+    A method means that there is no list: Ramses takes the one of its factories for a
+    default, which belongs to a collection and to the request that made the factory.
+
+    :raises ValueError: for what is no list, or has a permission that nefertari lacks.
+    """
+    from nefertari_guards.base import ACLEncoderMixin
+
+    if value is None or callable(value):
+        return []
+    try:
+        entries = access.checked(ACLEncoderMixin.stringify_acl(value))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{value!r} is not an access control list") from error
+    ACLEncoderMixin().validate_acl(entries)
+    return entries
+
+
+def access_of(principals: Iterable[Any], permission: str) -> Access:
+    """Who asks, by the principals of a request, and for which permission.
+
+    Lists hold text alone: a principal that is none is in no list.
+    """
+    from nefertari_guards.base import ACLEncoderMixin
+
+    names = map(ACLEncoderMixin._stringify_principal, principals)
+    every = ACLEncoderMixin.PERMISSIONS_INVERTED
+    return Access(
+        frozenset(name for name in names if isinstance(name, str)),
+        frozenset({permission, *every}),
+    )
+
+
+def confirmed(
+    engines: Engines, schema: ModelSchema, page: Page[Any], asking: Access
+) -> Page[Any]:
+    """Those documents of a page whose rows let somebody in now.
+
+    The index may be behind: rights that were taken away a moment ago are still there.
+    """
+    if engines.secondary is None:
+        return page
+    key = schema.primary_key[0]
+    names = [getattr(item, key) for item in page]
+    kept: set[Any] = set()
+    for start in range(0, len(names), _ROWS_AT_ONCE):
+        chosen = {
+            key: names[start : start + _ROWS_AT_ONCE],
+            "_limit": None,
+            "_fields": key,
+            "_query_secondary": False,
+        }
+        rows = dispatcher.get_collection(engines, schema.name, chosen, access=asking)
+        kept.update(getattr(row, key) for row in rows)
+    return replace(page, items=[item for item in page if getattr(item, key) in kept])
+
+
+def entry_of(body: Any) -> Entry:
+    """The entry that ``find_by_ace`` looks for, from the search that it writes.
+
+    :raises ValueError: for any other search.
+    """
+    try:
+        nested = body["query"]["filtered"]["filter"]["nested"]
+        terms = [term["term"] for term in nested["filter"]["bool"]["must"]]
+        parts = {name: part for term in terms for name, part in term.items()}
+        return Entry(**{name.removeprefix("_acl."): parts[name] for name in parts})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            "Searches in the syntax of Elasticsearch are not run here; use the "
+            "parameters of get_collection, or Model.secondary.search()."
+        ) from error
+
+
+def without_hidden(request: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """What a request may see of an object: embedded ones that it may not are left out.
+
+    :param data: the object as a response shows it; changed in its place.
+    """
+    settings = request.registry.settings
+    if is_wanted(settings) and asbool(settings.get("auth")):
+        from nefertari_guards.elasticsearch import check_relations_permissions
+
+        check_relations_permissions(request, data)
+    return data
+
+
+def include_several(config: Configurator) -> None:
+    """Add nefertari's route of several collections, with a view that filters."""
+    from nefertari.polymorphic import PolymorphicACL, PolymorphicESView
+    from nefertari_guards.view import ACLFilterViewMixin
+
+    view = type("FilteredPolymorphicView", (ACLFilterViewMixin, PolymorphicESView), {})
+    root = config.get_root_resource()
+    root.add(
+        "nef_polymorphic", "{collections:.+,.+}", view=view, factory=PolymorphicACL
+    )

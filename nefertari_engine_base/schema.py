@@ -205,6 +205,16 @@ class RelationSchema:
         """Name of the related model."""
         return self.document.name
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether it shows contents of rows that have access control lists. The key
+        of a row that the owner itself holds is the owner's content."""
+        shown = self.document
+        if not shown.guarded:
+            return False
+        only_key = not shown.relations and tuple(shown.fields) == shown.primary_key
+        return not (only_key and self.owner_fields)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSchema:
@@ -226,6 +236,8 @@ class ModelSchema:
         is ordered by which leads here, in the document or not.
     :attr followed: relations that computed fields read, with what they read there in
         turn. A name may be among the embedded relations, too.
+    :attr guarded: rows of the model have an access control list, which the document
+        may leave out.
     """
 
     name: str
@@ -241,6 +253,7 @@ class ModelSchema:
     condition_fields: frozenset[str] = frozenset()
     depended: frozenset[str] = frozenset()
     followed: Mapping[str, RelationSchema] = field(default_factory=dict)
+    guarded: bool = False
 
     @cached_property
     def stored(self) -> Mapping[str, FieldSchema]:
@@ -261,7 +274,7 @@ class ModelSchema:
 
     @cached_property
     def acl(self) -> str | None:
-        """Name of the field that holds the access control list of a row, if any."""
+        """Name of the document's field that holds the access control list, if any."""
         return next((n for n, f in self.fields.items() if f.kind is Kind.ACL), None)
 
     @cached_property

@@ -76,12 +76,12 @@ class ElasticsearchEngine:
 
         The fields of nested documents are indexed with the outer one as well, so that
         a plain query finds them by name: it then does not tell which of the embedded
-        documents matches. Those that have an access control list of their own are
+        documents matches. Those of rows that have access control lists of their own are
         nested alone, so that nothing reaches them but a filter that asks the list.
         """
         if relation.declared is not None:
             return _declared(model, relation)
-        if relation.document.acl is not None:
+        if relation.is_guarded:
             return dsl.Nested(inner)
         if relation.many:
             return dsl.Nested(inner, include_in_root=True)

@@ -8,16 +8,19 @@ for writing has nothing left to do: documents follow the primary by themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pyramid.threadlocal import get_current_registry
 
+from nefertari_engine_base.access import Access
 from nefertari_engine_base.compat.errors import (
     bad_request,
     not_found,
     translated_errors,
 )
-from nefertari_engine_base.compat.guards import access_of, confirmed, entry_of
+from nefertari_engine_base.compat.guards import access_of, entry_of
+from nefertari_engine_base.compat.hidden import hide_keys, reader_of, visible_keys
 from nefertari_engine_base.compat.objects import data_of, proxy_of
 from nefertari_engine_base.compat.parameters import (
     aggregations_of,
@@ -121,8 +124,10 @@ class ES:
                     engines, names[0], asked, **restriction
                 )
                 if self._is_for_writing and isinstance(answer, Page):
-                    answer = confirmed(engines, schema, answer, restriction["access"])
-        return _documents(engines, answer) if isinstance(answer, Page) else answer
+                    answer = _confirmed(engines, schema, answer, restriction["access"])
+        if not isinstance(answer, Page):
+            return answer
+        return _documents(engines, answer, self._reader)
 
     def get_item(self, **parameters: Any) -> Any:
         """The document of an id, or the first that matches.
@@ -140,7 +145,11 @@ class ES:
             if required:
                 raise not_found(f"'{self.doc_type}({parameters})' resource not found")
             return None
-        return proxy_of(data_of(schema, found))
+        data, reader = data_of(schema, found), self._reader
+        if reader is not None:
+            with translated_errors():
+                hide_keys(engines, [(schema, data)], reader)
+        return proxy_of(data)
 
     def aggregate(self, **parameters: Any) -> Mapping[str, Any]:
         """What the secondary answers to aggregations, as it answers.
@@ -167,6 +176,12 @@ class ES:
 
     #: What a request wants to do; set by the subclass of nefertari-guards.
     _req_permission: str | None = None
+
+    @property
+    def _reader(self) -> Access | None:
+        """Who is shown the answer; ``None`` if it is not filtered."""
+        # nefertari-guards keeps the request to itself; its subclass filters.
+        return None if type(self) is ES else reader_of()
 
     @property
     def _is_for_writing(self) -> bool:
@@ -246,11 +261,28 @@ def _engines_of(names: Iterable[str]) -> Engines:
     return engines_of(registry)
 
 
-def _documents(engines: Engines, page: Page[Any]) -> Documents:
-    documents = Documents(
-        proxy_of(data_of(engines.schema_of(type(item)), item, page.fields))
-        for item in page
-    )
+def _confirmed(
+    engines: Engines, schema: ModelSchema, page: Page[Any], asking: Access
+) -> Page[Any]:
+    """The documents of a page whose rows let somebody in now: the index may be behind,
+    and have rights that were taken away a moment ago."""
+    if engines.secondary is None:
+        return page
+    key = schema.primary_key[0]
+    keys = [getattr(item, key) for item in page]
+    kept = visible_keys(engines, schema, keys, asking)
+    return replace(page, items=[item for item in page if getattr(item, key) in kept])
+
+
+def _documents(engines: Engines, page: Page[Any], reader: Access | None) -> Documents:
+    schemas = [engines.schema_of(type(item)) for item in page]
+    shown = [
+        (schema, data_of(schema, item, page.fields))
+        for schema, item in zip(schemas, page, strict=True)
+    ]
+    if reader is not None:
+        hide_keys(engines, shown, reader)
+    documents = Documents(proxy_of(data) for _, data in shown)
     documents._nefertari_meta = {
         "total": page.total,
         "start": page.start,

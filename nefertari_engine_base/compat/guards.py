@@ -16,7 +16,6 @@ the filters of this package, which it reaches by the ``ES`` class that it inheri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -26,14 +25,7 @@ from pyramid.settings import asbool, aslist
 
 from nefertari_engine_base import access
 from nefertari_engine_base.access import Access, Entry
-from nefertari_engine_base.engines import Engines
 from nefertari_engine_base.exceptions import ConfigurationError
-from nefertari_engine_base.query import dispatcher
-from nefertari_engine_base.schema import ModelSchema
-from nefertari_engine_base.values import Page
-
-#: Keys of one statement.
-_ROWS_AT_ONCE = 1000
 
 #: The setting of Ramses that includes nefertari-guards.
 SETTING = "database_acls"
@@ -106,30 +98,6 @@ def access_of(principals: Iterable[Any], permission: str) -> Access:
     )
 
 
-def confirmed(
-    engines: Engines, schema: ModelSchema, page: Page[Any], asking: Access
-) -> Page[Any]:
-    """Those documents of a page whose rows let somebody in now.
-
-    The index may be behind: rights that were taken away a moment ago are still there.
-    """
-    if engines.secondary is None:
-        return page
-    key = schema.primary_key[0]
-    names = [getattr(item, key) for item in page]
-    kept: set[Any] = set()
-    for start in range(0, len(names), _ROWS_AT_ONCE):
-        chosen = {
-            key: names[start : start + _ROWS_AT_ONCE],
-            "_limit": None,
-            "_fields": key,
-            "_query_secondary": False,
-        }
-        rows = dispatcher.get_collection(engines, schema.name, chosen, access=asking)
-        kept.update(getattr(row, key) for row in rows)
-    return replace(page, items=[item for item in page if getattr(item, key) in kept])
-
-
 def entry_of(body: Any) -> Entry:
     """The entry that ``find_by_ace`` looks for, from the search that it writes.
 
@@ -145,19 +113,6 @@ def entry_of(body: Any) -> Entry:
             "Searches in the syntax of Elasticsearch are not run here; use the "
             "parameters of get_collection, or Model.secondary.search()."
         ) from error
-
-
-def without_hidden(request: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """What a request may see of an object: embedded ones that it may not are left out.
-
-    :param data: the object as a response shows it; changed in its place.
-    """
-    settings = request.registry.settings
-    if is_wanted(settings) and asbool(settings.get("auth")):
-        from nefertari_guards.elasticsearch import check_relations_permissions
-
-        check_relations_permissions(request, data)
-    return data
 
 
 def include_several(config: Configurator) -> None:

@@ -7,12 +7,12 @@ found by none of its fields unless its list lets the asking one in, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from nefertari_engine_base.access import Access
 from nefertari_engine_base.exceptions import ConfigurationError, InvalidParameter
-from nefertari_engine_base.schema import ModelSchema, RelationSchema
+from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import Filter, Operator, Query
 
 
@@ -29,51 +29,42 @@ def restricted(schema: ModelSchema, query: Query, access: Access) -> Query:
             f"documents. Give it a field of one, or do not restrict its reads."
         )
     for sort in query.sort:
-        if next(_guarded(schema, sort.field), None):
-            raise InvalidParameter(
-                "_sort", f"{sort.field!r} is of documents that not everybody may see."
-            )
-    paths = {path: None for one in query.filters for path in _paths(schema, one)}
-    lists = [schema.acl, *paths]
-    conditions = (Filter(path, Operator.EQ, access) for path in lists)
+        if _guarded(schema, sort.field):
+            raise _refused("_sort")
+    paths = {path: None for one in query.filters for path in _lists(schema, one)}
+    conditions = (Filter(path, Operator.EQ, access) for path in (schema.acl, *paths))
     return replace(query, filters=(*query.filters, *conditions))
 
 
-def _paths(schema: ModelSchema, condition: Filter) -> Iterator[str]:
-    """The lists of embedded documents that a filter looks into."""
-    path = condition.field
-    found = list(_guarded(schema, path))
-    if not found:
+def _lists(schema: ModelSchema, condition: Filter) -> Iterator[str]:
+    """The access control list of the embedded documents that a filter looks into."""
+    guarded = _guarded(schema, condition.field)
+    if not guarded:
         return
-    # Any other condition holds for an element as a whole, which the list is one of.
+    relations = schema.find(condition.field)[0]
+    shown, *below = relations[guarded[0] :]
+    # The list is asked of the very element that meets the condition, or of no other.
     of_one_element = condition.operator is not Operator.ALL and (
         bool(condition.value)
         if condition.operator is Operator.EXISTS
         else condition.value is not None
     )
-    if not of_one_element or len(found) > 1 or _leads_on(schema, path):
-        raise InvalidParameter(
-            path, "it is of documents that not everybody may see; ask for them by it."
-        )
-    yield from found
+    is_innermost = len(guarded) == 1 and not any(each.many for each in below)
+    if not of_one_element or not is_innermost or shown.document.acl is None:
+        raise _refused(condition.field)
+    path = (*(each.name for each in relations[: guarded[0] + 1]), shown.document.acl)
+    yield ".".join(path)
 
 
-def _guarded(schema: ModelSchema, path: str) -> Iterator[str]:
-    """The lists of the embedded documents that a dotted name leads through."""
+def _guarded(schema: ModelSchema, path: str) -> list[int]:
+    """Which relations that a dotted name leads through are guarded, by number."""
     relations = schema.find(path)[0]
-    for number, relation in enumerate(relations, 1):
-        if relation.document.acl is not None:
-            names = (each.name for each in relations[:number])
-            yield ".".join([*names, relation.document.acl])
+    return [number for number, each in enumerate(relations) if each.is_guarded]
 
 
-def _leads_on(schema: ModelSchema, path: str) -> bool:
-    """Whether a list of others is embedded in what has a list."""
-    relations = list(schema.find(path)[0])
-    while relations and relations[0].document.acl is None:
-        relations.pop(0)
-    return _any_many(relations[1:])
-
-
-def _any_many(relations: Iterable[RelationSchema]) -> bool:
-    return any(relation.many for relation in relations)
+def _refused(parameter: str) -> InvalidParameter:
+    return InvalidParameter(
+        parameter,
+        "this would tell of embedded documents that are not shown to everybody; ask "
+        "for these documents themselves.",
+    )

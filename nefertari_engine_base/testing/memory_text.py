@@ -86,7 +86,7 @@ class TextQuery:
             # As in an index: no document has a field that is not there.
             return False
         embedded = self._schema.find(path)[0]
-        if field.kind is Kind.ACL or any(one.document.acl for one in embedded):
+        if field.kind is Kind.ACL or any(one.is_guarded for one in embedded):
             # No words reach what has an access control list of its own.
             return False
         forms = [str(form) for form in stored_values(source, steps, field)]

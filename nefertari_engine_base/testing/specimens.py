@@ -99,6 +99,7 @@ def _schema(
         fields={field.name: field for field in (key, *fields)},
         primary_key=("id",),
         relations={relation.name: relation for relation in relations},
+        guarded=any(field.kind is Kind.ACL for field in fields),
     )
 
 

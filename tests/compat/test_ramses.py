@@ -141,14 +141,42 @@ def test_it_authenticates_by_tokens(run, settings, tmp_path):
     run("sqlite", ("tokens",))
 
 
-@pytest.mark.parametrize(
-    ("kind", "engines"),
-    [("sqlite", _SQLA), ("sqlite", f"{_SQLA} {_ES}"), ("postgresql", f"{_SQLA} {_ES}")],
-)
-def test_it_keeps_access_control_lists_in_the_database(run, settings, kind, engines):
+_GUARDS = ("guards", "guards_writes")
+
+
+@pytest.fixture
+def guarded(settings) -> dict[str, str]:
     settings["database_acls"] = "true"
-    settings["nefertari.engine"] = engines
-    run(kind, ("guards", "guards_writes"))
+    return settings
+
+
+def test_access_control_lists_filter_on_sqlite_without_a_secondary(run, guarded):
+    guarded["nefertari.engine"] = _SQLA
+    run("sqlite", _GUARDS)
+
+
+def test_access_control_lists_filter_on_postgresql_with_elasticsearch(run, guarded):
+    run("postgresql", _GUARDS)
+
+
+@pytest.mark.skipif(bool(_short()), reason="one way is enough for the short form")
+@pytest.mark.parametrize("search", ["elasticsearch", "opensearch"])
+def test_access_control_lists_filter_on_sqlite_with(run, guarded, server_of, search):
+    guarded["elasticsearch.hosts"] = server_of(search).url
+    run("sqlite", _GUARDS)
+
+
+@pytest.mark.parametrize("policy", ["telling", "identifying"])
+def test_access_control_lists_ask_a_security_policy_for_principals(
+    run, guarded, tmp_path, monkeypatch, policy
+):
+    folder = shutil.copytree(RAML.parent, tmp_path / "newsroom")
+    raml = folder / RAML.name
+    raml.write_text(RAML.read_text().replace("securedBy: [ticket]\n", ""))
+    guarded["ramses.raml_schema"] = str(raml)
+    guarded["pyramid.includes"] += " tests.ramses.policy"
+    monkeypatch.setenv("NEWSROOM_POLICY", policy)
+    run("sqlite", ("policies",))
 
 
 def test_it_needs_no_authentication(run, settings):

@@ -146,6 +146,29 @@ def test_several_collections_have_what_the_reader_may_see(reader, articles):
             assert answer.get("total", 0) == 0
 
 
+def test_keys_of_what_is_hidden_are_not_shown(clients, articles):
+    for name in ("morty", "rick", "admin"):
+        keys = [articles[title] for title in SEEN[name]]
+        for url in ("/users/rick", "/users?username=rick", "/users,articles?id=rick"):
+            answer = clients[name].get(url).json
+            user = answer if "_type" in answer else answer["data"][0]
+            assert sorted(user["articles"]) == keys, (name, url)
+    changed = clients["rick"].patch_json("/users/rick", {"first_name": "R"}).json
+    assert sorted(changed["articles"]) == [articles[title] for title in SEEN["rick"]]
+
+
+def test_keys_of_what_is_hidden_cannot_be_asked_about(clients, articles, engines):
+    morty, hidden = clients["morty"], articles["ricks"]
+    for query in (f"articles={hidden}", f"articles__in={hidden}", "_sort=articles"):
+        morty.get(f"/users?{query}", status=400)
+        assert morty.get(f"/users,articles?{query}", status="*").status_code == 400
+    if engines.secondary is not None:
+        for text in (f"articles.id:{hidden}", "articles.\\*:*", "_exists_:articles"):
+            assert morty.get("/users", {"q": text}).json["data"] == []
+        answer = morty.get("/users?_aggs.x.terms.field=articles").json
+        assert answer["x"]["buckets"] == []
+
+
 def test_what_belongs_to_a_user_is_filtered_as_well(reader):
     client, seen = reader
     assert sorted(titles(client.get("/users/rick/articles"))) == sorted(seen)

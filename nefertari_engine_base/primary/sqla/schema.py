@@ -196,6 +196,7 @@ class _Description:
                 path, reads, self.tree.nested.reindex != Reindex.ALWAYS
             ),
             bases=self._bases(),
+            guarded=any(map(_holds_acl, self.columns.values())),
         )
 
     def _build_followed(
@@ -371,6 +372,11 @@ class _Description:
 
 def _attributes(description: TypeDescription) -> dict[str, Any]:
     return {item.name: getattr(description, item.name) for item in fields(description)}
+
+
+def _holds_acl(attribute: ColumnProperty[Any]) -> bool:
+    description = describe_type(attribute.columns[0].type)
+    return description is not None and description.kind is Kind.ACL
 
 
 def _is_reference(attribute: ColumnProperty[Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import class_mapper
 
-from nefertari_engine_base.compat.guards import without_hidden
+from nefertari_engine_base.compat.hidden import without_hidden
 from nefertari_engine_base.compat.objects import empty_dictset
 from nefertari_engine_base.primary.sqla.contract.base import Base, ESMetaclass
 from nefertari_engine_base.primary.sqla.contract.fields import PARAMETERS

@@ -8,8 +8,10 @@ from typing import Any
 
 import mongoengine as me
 
+from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
+from nefertari_engine_base.primary.mongo.access import answers
 from nefertari_engine_base.primary.mongo.keys import of_class, stored_name
 from nefertari_engine_base.primary.mongo.types import (
     REFERENCES,
@@ -28,6 +30,9 @@ _RANGES = {
     Operator.LT: "$lt",
     Operator.LTE: "$lte",
 }
+
+#: Kinds whose empty lists are no value in the index.
+_LISTS = frozenset({Kind.JSON, Kind.ACL})
 
 #: Matches nothing: what a value stands for that can be stored nowhere.
 _NOTHING: Conditions = {"_id": {"$in": []}}
@@ -69,6 +74,11 @@ def _reach(schema: ModelSchema, step: str, filters: Sequence[Filter]) -> Conditi
     relation = schema.relations[step]
     name = stored_name(schema.model, step)
     inner = conditions(relation.document, filters)
+    if relation.inline and any(isinstance(one.value, Access) for one in filters):
+        raise QueryError(
+            f"{step} is embedded in the document, where MongoDB does not ask access "
+            f"control lists; ask the secondary engine."
+        )
     if not relation.inline:
         field = reference_name(schema.model, step)
         return {field: {"$in": _keys_of(relation, inner)}}
@@ -111,6 +121,8 @@ def _compare(schema: FieldSchema, field: Any, condition: Filter) -> Conditions:
     name = field.db_field
     if condition.operator is Operator.EXISTS:
         return _presence(schema, name, condition.value)
+    if isinstance(condition.value, Access | Entry):
+        return answers(name, condition.value)
     item = _item_of(schema, field)
     if isinstance(item, REFERENCES) and item.dbref:
         name += ".$id"
@@ -140,7 +152,7 @@ def _presence(schema: FieldSchema, name: str, wanted: bool) -> Conditions:
     if schema.many:
         present: Conditions = {name: {"$elemMatch": {"$ne": None}}}
     else:
-        absent: list[Any] = [None, []] if schema.kind is Kind.JSON else [None]
+        absent: list[Any] = [None, []] if schema.kind in _LISTS else [None]
         present = {name: {"$nin": absent}}
     return present if wanted else {"$nor": [present]}
 

@@ -143,6 +143,7 @@ class _Builder:
             depended=frozenset(reads.fields),
             # Where copies may be stale, what is computed of them may be, too.
             followed=self._follow(path, reads, self.outdated),
+            guarded=any(map(_holds_acl, self.model._fields.values())),
         )
 
     def _build_followed(
@@ -362,3 +363,8 @@ def _internals(model: Any) -> frozenset[str]:
             if of_driver or type(value).__module__.startswith("mongoengine."):
                 names.add(name)
     return frozenset(names)
+
+
+def _holds_acl(field: Any) -> bool:
+    described = describe_field(field)
+    return isinstance(described, TypeDescription) and described.kind is Kind.ACL

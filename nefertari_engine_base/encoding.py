@@ -10,7 +10,7 @@ secondary engine maps each kind to a field type that indexes the form.
   zone is written in UTC,
 * intervals are integers, in microseconds,
 * bytes are Base64,
-* access control lists are lists of entries; see :mod:`nefertari_engine_base.access`.
+* access control lists are lists of entries: :mod:`nefertari_engine_base.values.access`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from uuid import UUID
 
 from xxhash import xxh3_64_digest
 
-from nefertari_engine_base import access
 from nefertari_engine_base.exceptions import ConversionError
+from nefertari_engine_base.values import access
 
 
 class Kind(StrEnum):
@@ -56,7 +56,7 @@ class Kind(StrEnum):
     NETWORK = "network"
     #: Strings that are compared and never analysed: MAC addresses, bit strings.
     TOKEN = "token"
-    #: Who may do what to the row; see :mod:`nefertari_engine_base.access`.
+    #: Who may do what to the row; see :mod:`nefertari_engine_base.values.access`.
     ACL = "acl"
 
 

@@ -23,10 +23,10 @@ from typing import Any
 
 from elasticsearch import dsl
 
-from nefertari_engine_base import access
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
 from nefertari_engine_base.schema import FieldSchema
+from nefertari_engine_base.values import access
 
 FieldFactory = Callable[[FieldSchema], dsl.Field]
 

@@ -8,11 +8,10 @@ from datetime import datetime
 from ipaddress import ip_interface
 from typing import Any
 
-from nefertari_engine_base import access
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind, convert
 from nefertari_engine_base.exceptions import ConversionError, InvalidParameter
-from nefertari_engine_base.values import Filter, Operator
+from nefertari_engine_base.values import Filter, Operator, access
+from nefertari_engine_base.values.access import Access, Entry
 from nefertari_es.paths import IndexedField, IndexedModel
 
 Clause = dict[str, Any]

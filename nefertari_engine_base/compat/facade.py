@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from pyramid.threadlocal import get_current_registry
 
-from nefertari_engine_base.access import Access
 from nefertari_engine_base.compat.errors import (
     bad_request,
     not_found,
@@ -40,6 +39,7 @@ from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.sync.rebuild import index_all
 from nefertari_engine_base.sync.worker import drain
 from nefertari_engine_base.values import Filter, Operator, Page, Touch
+from nefertari_engine_base.values.access import Access
 
 
 class Documents(list[Any]):

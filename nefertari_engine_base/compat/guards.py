@@ -23,9 +23,8 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.settings import asbool, aslist
 
-from nefertari_engine_base import access
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.exceptions import ConfigurationError
+from nefertari_engine_base.values.access import Access, Entry
 
 #: The setting of Ramses that includes nefertari-guards.
 SETTING = "database_acls"
@@ -61,26 +60,6 @@ def install(settings: Mapping[str, Any]) -> None:
             setattr(place, name, SimpleNamespace())
         place = getattr(place, name)
     setattr(place, last, field)
-
-
-def stored_list(value: Any) -> list[dict[str, str]]:
-    """An access control list of Pyramid, or of nefertari-guards, as it is stored.
-
-    A method means that there is no list: Ramses takes the one of its factories for a
-    default, which belongs to a collection and to the request that made the factory.
-
-    :raises ValueError: for what is no list, or has a permission that nefertari lacks.
-    """
-    from nefertari_guards.base import ACLEncoderMixin
-
-    if value is None or callable(value):
-        return []
-    try:
-        entries = access.checked(ACLEncoderMixin.stringify_acl(value))
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"{value!r} is not an access control list") from error
-    ACLEncoderMixin().validate_acl(entries)
-    return entries
 
 
 def access_of(principals: Iterable[Any], permission: str) -> Access:

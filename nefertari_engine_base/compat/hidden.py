@@ -13,12 +13,12 @@ from typing import Any
 from pyramid.settings import asbool
 from pyramid.threadlocal import get_current_request
 
-from nefertari_engine_base.access import Access
 from nefertari_engine_base.compat.guards import access_of, is_wanted
 from nefertari_engine_base.compat.objects import is_reference
 from nefertari_engine_base.engines import Engines, engines_of
 from nefertari_engine_base.query import dispatcher
 from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.values.access import Access
 
 #: Keys of one statement.
 _ROWS_AT_ONCE = 1000

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nefertari_engine_base.access import Access
 from nefertari_engine_base.engines import Engines
 from nefertari_engine_base.exceptions import (
     DocumentNotFound,
@@ -29,6 +28,7 @@ from nefertari_engine_base.query.params import Request, parse_parameters
 from nefertari_engine_base.query.restriction import restricted
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import Filter, Page, Query
+from nefertari_engine_base.values.access import Access
 
 log = logging.getLogger(__name__)
 

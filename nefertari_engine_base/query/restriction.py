@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nefertari_engine_base.access import Access
 from nefertari_engine_base.exceptions import ConfigurationError, InvalidParameter
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import Filter, Operator, Query
+from nefertari_engine_base.values.access import Access
 
 
 def restricted(schema: ModelSchema, query: Query, access: Access) -> Query:

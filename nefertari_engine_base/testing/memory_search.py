@@ -15,11 +15,11 @@ from ipaddress import ip_interface
 from operator import eq, ge, gt, itemgetter, le, lt
 from typing import Any
 
-from nefertari_engine_base.access import Access, Entry, decode
 from nefertari_engine_base.encoding import Kind, convert
 from nefertari_engine_base.exceptions import ConversionError, InvalidParameter
 from nefertari_engine_base.schema import FieldSchema, ModelSchema
 from nefertari_engine_base.values import Filter, Operator, Sort
+from nefertari_engine_base.values.access import Access, Entry, decode
 
 Source = Mapping[str, Any]
 

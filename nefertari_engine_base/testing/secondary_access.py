@@ -9,11 +9,11 @@ from typing import Any
 
 from pyramid.authorization import ALL_PERMISSIONS, ACLHelper, Allow, Deny
 
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.testing.specimens import GUARDED
 from nefertari_engine_base.testing.workbench import Workbench, where
 from nefertari_engine_base.values import Filter, Operator
+from nefertari_engine_base.values.access import Access, Entry
 
 PRINCIPALS = ("ada", "bob", "everyone", "g:admin", "G:admin", "with space")
 PERMISSIONS = ("view", "update", "all")

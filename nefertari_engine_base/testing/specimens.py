@@ -10,9 +10,9 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
-from nefertari_engine_base.access import Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
+from nefertari_engine_base.values.access import Entry
 
 
 class Colour(Enum):

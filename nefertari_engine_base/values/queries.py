@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, overload
 
-from nefertari_engine_base.access import Access
+from nefertari_engine_base.values.access import Access
 
 T = TypeVar("T")
 
@@ -32,8 +32,8 @@ class Filter:
     """One condition on a field; dotted names reach into embedded documents.
 
     The value for an access control list is an
-    :class:`~nefertari_engine_base.access.Access` or an
-    :class:`~nefertari_engine_base.access.Entry`, with the operator ``EQ``.
+    :class:`~nefertari_engine_base.values.access.Access` or an
+    :class:`~nefertari_engine_base.values.access.Entry`, with the operator ``EQ``.
     """
 
     field: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mongoengine as me
 import pytest
 
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.mongo import querying
@@ -22,6 +21,7 @@ from nefertari_engine_base.testing.secondary_access import (
 )
 from nefertari_engine_base.testing.workbench import where
 from nefertari_engine_base.values import Query
+from nefertari_engine_base.values.access import Access, Entry
 
 
 class Drawer(me.Document):

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from nefertari_engine_base import Queryable
-from nefertari_engine_base.access import Entry
 from nefertari_engine_base.exceptions import (
     ConfigurationError,
     InvalidParameter,
@@ -22,6 +21,7 @@ from nefertari_engine_base.testing.secondary_access import (
     verdict,
 )
 from nefertari_engine_base.values import Filter, Operator
+from nefertari_engine_base.values.access import Entry
 from tests.application import Application
 from tests.conftest import empty_database
 

@@ -6,20 +6,20 @@ from typing import Any
 
 import mongoengine as me
 
-from nefertari_engine_base import access
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.primary.mongo.types import register_field
+from nefertari_engine_base.values import access
+from nefertari_engine_base.values.access import Access, Entry
 
 
 class AccessListField(me.ListField):  # type: ignore[misc]
-    """A list of entries; see :mod:`nefertari_engine_base.access`."""
+    """A list of entries; see :mod:`nefertari_engine_base.values.access`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
 
     def validate(self, value: Any) -> None:
-        """:raises ValidationError: for what is no list of entries."""
+        """Refuse what is no list of entries."""
         try:
             access.checked(value)
         except ValueError as error:

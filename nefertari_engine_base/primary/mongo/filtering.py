@@ -8,7 +8,6 @@ from typing import Any
 
 import mongoengine as me
 
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.mongo.access import answers
@@ -20,6 +19,7 @@ from nefertari_engine_base.primary.mongo.types import (
 )
 from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 from nefertari_engine_base.values import Filter, Operator
+from nefertari_engine_base.values.access import Access, Entry
 
 #: A query of MongoDB.
 Conditions = dict[str, Any]

@@ -9,16 +9,16 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from nefertari_engine_base import access
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.sqla.types import register_type
+from nefertari_engine_base.values import access
+from nefertari_engine_base.values.access import Access, Entry
 
 
 class AccessList(TypeDecorator[Any]):
     """A column of JSON that holds an access control list; see
-    :mod:`nefertari_engine_base.access`."""
+    :mod:`nefertari_engine_base.values.access`."""
 
     impl = sa.JSON
     cache_ok = True

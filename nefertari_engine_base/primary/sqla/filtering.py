@@ -13,13 +13,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import TypeDecorator
 
-from nefertari_engine_base.access import Access, Entry
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.sqla.access import answers
 from nefertari_engine_base.primary.sqla.ordering import byte_order
 from nefertari_engine_base.schema import FieldSchema, ModelSchema
 from nefertari_engine_base.values import Filter, Operator
+from nefertari_engine_base.values.access import Access, Entry
 
 _Condition = ColumnElement[bool]
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from nefertari_guards.base import ACL_TYPE_MAPPING, ACLEncoderMixin
 
-from nefertari_engine_base.compat.guards import stored_list
+from nefertari_engine_base.compat.acl import ACL_TYPE_MAPPING, Encoder, stored_list
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.primary.sqla.contract.fields import BaseField
 from nefertari_engine_base.primary.sqla.contract.types import Checked
@@ -35,15 +34,10 @@ class ACLType(Checked):
 register_type(ACLType, Kind.ACL)
 
 
-class ACLField(ACLEncoderMixin, BaseField):  # type: ignore[misc]
+class ACLField(Encoder, BaseField):
     """An access control list; empty by default, so that nobody is let in."""
 
     _sqla_type_cls = ACLType
-
-    @classmethod
-    def stringify_acl(cls, value: Any) -> list[dict[str, str]]:
-        """A list of Pyramid in the form that is stored."""
-        return stored_list(value)
 
     @classmethod
     def _column_options(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:

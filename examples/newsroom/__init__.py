@@ -5,6 +5,9 @@ Ramses and nefertari are the released ones. All that is special is in the settin
 
     pyramid.includes = nefertari_engine_base.compat
     nefertari.engine = nefertari_engine_base.primary.sqla nefertari_es
+
+With ``database_acls = true``, nefertari-guards stores with each object who may do what
+to it: what the RAML says of items, or ``_acl`` of the request.
 """
 
 from __future__ import annotations

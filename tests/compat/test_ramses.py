@@ -182,6 +182,7 @@ def test_access_control_lists_ask_a_security_policy_for_principals(
     raml.write_text(RAML.read_text().replace("securedBy: [ticket]\n", ""))
     guarded["ramses.raml_schema"] = str(raml)
     guarded["pyramid.includes"] += " tests.ramses.policy"
+    guarded["nefertari.engine"] = f"\n{_SQLA}\n{_ES}"
     monkeypatch.setenv("NEWSROOM_POLICY", policy)
     run("sqlite", ("policies",))
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 _TOOLS = ("setuptools<70", "wheel")
 #: What some tests of Ramses need; before Ramses, whose folder of tests has its name.
 _GUARDS = "nefertari-guards==0.2.0"
-_EXTRAS = ("ramses", "sqla", "postgresql", "es")
+_EXTRAS = ("ramses", "sqla", "postgresql", "mongo", "es")
 _TESTS = ("mock<3", "pytest", "pytest-timeout", "WebTest", "waitress")
 #: Where real nefertari-sqla still runs; it is asked what is right.
 _OLD = (

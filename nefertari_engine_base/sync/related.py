@@ -184,30 +184,32 @@ def _touched_owners(
         # The reference is not known here (it was set by the database): the row
         # itself leads to its owner.
         yield Touch(secondary, dependency.root.name, change.ref.id, dependency.path)
-    for key in dict.fromkeys((current, previous)):
-        if key:
-            yield Touch(secondary, dependency.root.name, key, path)
+    for key in dict.fromkeys((*(current or ()), *previous)):
+        yield Touch(secondary, dependency.root.name, key, path)
 
 
 def _owner_ids(
     relation: RelationSchema, owner: ModelSchema, change: Change
-) -> tuple[str | None, str]:
-    """Ids of the current and the previous owner; empty for none, ``None`` if the
-    current one is unknown."""
+) -> tuple[list[str] | None, list[str]]:
+    """Ids of the current and the previous owners; ``None`` if the current ones are
+    unknown."""
     names = relation.target_fields
-    current: str | None = None
+    current: list[str] | None = None
     if all(name in change.references for name in names):
-        current = _document_id(owner, [change.references[name] for name in names])
+        current = _document_ids(owner, [change.references[name] for name in names])
     before = {**change.references, **change.previous}
     if any(name in change.previous for name in names) and all(
         name in before for name in names
     ):
-        return current, _document_id(owner, [before[name] for name in names])
-    return current, ""
+        return current, _document_ids(owner, [before[name] for name in names])
+    return current, []
 
 
-def _document_id(schema: ModelSchema, key: Sequence[object]) -> str:
-    return "" if any(part is None for part in key) else schema.document_id(key)
+def _document_ids(schema: ModelSchema, key: Sequence[object]) -> list[str]:
+    """The ids of a key; of a list of keys, where one field holds them."""
+    if len(key) == 1 and isinstance(key[0], list):
+        return [id_ for each in key[0] for id_ in _document_ids(schema, [each])]
+    return [] if any(part is None for part in key) else [schema.document_id(key)]
 
 
 def _meets(change: Change, names: frozenset[str]) -> bool:

@@ -36,7 +36,8 @@ class Change:
 
     :attr fields: names of the changed columns and relations; ``None`` when
         the primary cannot tell, which means "any of them".
-    :attr references: current values of the fields that refer to other models.
+    :attr references: current values of the fields that refer to other models; a list of
+        keys where one refers to several.
     :attr previous: the values that those fields had before, where they differ.
     :attr shown_in: for a row that goes: ids of the documents that show it, by model,
         looked up while it was still there.

@@ -28,10 +28,10 @@ from pymongo.results import (
     UpdateResult,
 )
 
-from nefertari_engine_base.exceptions import PrimaryError
-from nefertari_engine_base.primary.mongo.announcing import announced, forgone, owed
+from nefertari_engine_base.primary.mongo.announcing import announced, forgone
 from nefertari_engine_base.primary.mongo.effects import Effect, changes_of
 from nefertari_engine_base.primary.mongo.keys import give_key, known_to, stored_key
+from nefertari_engine_base.primary.mongo.owing import OwingCollection
 from nefertari_engine_base.primary.mongo.results import (
     has_deleted,
     has_matched,
@@ -43,12 +43,12 @@ from nefertari_engine_base.primary.mongo.selecting import (
     NOTHING,
     Raw,
     Selection,
+    as_read,
     narrowed,
 )
 from nefertari_engine_base.primary.mongo.sources import SOURCES, Source
-from nefertari_engine_base.primary.mongo.updates import inserted_by, replaced_by
+from nefertari_engine_base.primary.mongo.updates import inserted_by
 from nefertari_engine_base.values import Action
-from nefertari_engine_base.values.debts import CLEARED
 
 R = TypeVar("R")
 
@@ -58,7 +58,7 @@ Options = Mapping[str, Any]
 Upserting = Callable[..., R]
 
 
-class AnnouncingCollection(Collection[dict[str, Any]]):
+class AnnouncingCollection(OwingCollection):
     """PyMongo's collection, whose writes are announced before and confirmed after.
 
     It takes the arguments of :class:`pymongo.collection.Collection`, and one more.
@@ -101,7 +101,7 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         sources = SOURCES.of(self)
         if not sources:
             return super().insert_one(document, *args, **options)
-        effect = Effect(Action.CREATED, fresh=give_key(document))
+        effect = Effect(Action.CREATED, fresh=give_key(document), whole=True)
         with (
             known_to(self._acting, document["_id"]),
             self._announced(sources, [document], effect, options),
@@ -118,7 +118,7 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         raws = list(documents)
         found = []
         for raw in raws:
-            effect = Effect(Action.CREATED, fresh=give_key(raw))
+            effect = Effect(Action.CREATED, fresh=give_key(raw), whole=True)
             found += changes_of(sources, [raw], effect)
         is_answered = self._is_answered(options)
         with forgone(sources, is_answered) as is_forgone:
@@ -250,15 +250,17 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         options: Options, write: Callable[[Query], R], has_matched: Callable[[R], bool],
     ) -> R:  # fmt: skip
         """Write the first document that a query finds, or nothing."""
+        held = effect.replaces(sources)
         while True:
-            raw = self._own(query)
+            raw = None if held else self._own(query)
             is_own = raw is not None
             if raw is None:
-                raw = Selection(self, query, options).first(options.get("sort"))
+                selection = Selection(self, query, options, held)
+                raw = selection.first(options.get("sort"))
             if raw is None:
                 return write(NOTHING)
             with self._announced(sources, [raw], effect, options):
-                result = write(narrowed(query, [raw["_id"]]))
+                result = write(as_read(query, [raw], held))
             if is_own or has_matched(result):
                 return result
             # It was changed or deleted meanwhile: another one is the first now.
@@ -300,7 +302,9 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
         effect = Effect.of(update)
 
         def change_all() -> UpdateResult:
-            results = list(self._write_many(sources, filter, effect, options, write))
+            results = list(
+                self._write_many(sources, filter, effect, options, write, has_matched)
+            )
             return sum_of_updates(results) if results else write(NOTHING)
 
         if not upsert:
@@ -327,49 +331,31 @@ class AnnouncingCollection(Collection[dict[str, Any]]):
             if is_forgone:
                 return write(filter)
         effect = Effect(Action.DELETED)
-        results = list(self._write_many(sources, filter, effect, options, write))
+        results = list(
+            self._write_many(sources, filter, effect, options, write, has_deleted)
+        )
         return sum_of_deletes(results) if results else write(NOTHING)
 
     def _write_many(
         self, sources: Sequence[Source], query: Query, effect: Effect,
-        options: Options, write: Callable[[Query], R],
+        options: Options, write: Callable[[Query], R], has_matched: Callable[[R], bool],
     ) -> Iterator[R]:  # fmt: skip
-        own = self._own(query)
-        chunks = Selection(self, query, options).chunks() if own is None else [[own]]
+        held = effect.replaces(sources)
+        selection = Selection(self, query, options, held)
+        own = None if held else self._own(query)
+        chunks = selection.chunks() if own is None else [[own]]
         for raws in chunks:
-            with self._announced(sources, raws, effect, options):
-                yield write(narrowed(query, [raw["_id"] for raw in raws]))
-
-    # --- what names no documents -------------------------------------------------
-
-    def drop(self, *args: Any, **options: Any) -> None:
-        """See :meth:`pymongo.collection.Collection.drop`; its documents are owed."""
-        with owed(SOURCES.of(self), CLEARED):
-            super().drop(*args, **options)
-
-    def rename(self, *args: Any, **options: Any) -> Any:
-        """See :meth:`pymongo.collection.Collection.rename`; its documents are owed."""
-        with owed(SOURCES.of(self), CLEARED):
-            return super().rename(*args, **options)
-
-    def aggregate(self, pipeline: Any, *args: Any, **options: Any) -> Any:
-        """See :meth:`pymongo.collection.Collection.aggregate`; what it replaces by
-        ``$out``, or changes by ``$merge``, is owed."""
-        target = replaced_by(self, pipeline)
-        with owed(SOURCES.of(target) if target is not None else (), CLEARED):
-            return super().aggregate(pipeline, *args, **options)
-
-    def bulk_write(self, *args: Any, **options: Any) -> Any:
-        """Refused where documents are followed: what it writes would not be known.
-
-        :raises PrimaryError: always, unless nobody follows these documents.
-        """
-        if SOURCES.of(self):
-            raise PrimaryError(
-                f"bulk_write on {self.name!r} would not be followed by the index. Use "
-                f"insert_many, update_many and delete_many, or the query set's methods."
-            )
-        return super().bulk_write(*args, **options)
+            if effect.action is Action.UPDATED and not held <= effect.values.keys():
+                for raw in raws:
+                    one = narrowed(query, [raw["_id"]])
+                    yield self._write_one(
+                        sources, one, effect, options, write, has_matched
+                    )
+                continue
+            values = {n: value for n, value in effect.values.items() if n in held}
+            for part, chosen in selection.rounds(raws, values):
+                with self._announced(sources, part, effect, options):
+                    yield write(chosen)
 
     # --- questions -----------------------------------------------------------------
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nefertari_engine_base.primary.mongo.announcing import Found
 from nefertari_engine_base.primary.mongo.keys import stored_key
 from nefertari_engine_base.primary.mongo.sources import Source, matching
-from nefertari_engine_base.primary.mongo.updates import changed_fields, new_class
+from nefertari_engine_base.primary.mongo.updates import (
+    changed_fields,
+    known_values,
+    new_class,
+)
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
 
@@ -21,17 +25,37 @@ class Effect:
         ``None``: any of them.
     :attr class_name: the class that it gives them; ``None``: they keep theirs.
     :attr fresh: whether their keys were made for them.
+    :attr whole: whether all of what it writes is known, and not only the keys.
+    :attr values: what it makes of fields, by the same names, where that is known.
     """
 
     action: Action
     fields: frozenset[str] | None = None
     class_name: str | None = None
     fresh: bool = False
+    whole: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, update: Any) -> Effect:
         """The effect of an update or a replacement on documents that are there."""
-        return cls(Action.UPDATED, changed_fields(update), new_class(update))
+        return cls(
+            Action.UPDATED,
+            changed_fields(update),
+            new_class(update),
+            values=known_values(update),
+        )
+
+    def replaces(self, sources: Iterable[Source]) -> frozenset[str]:
+        """References, as MongoDB names them, whose old values have to be known, since
+        they will be gone."""
+        if self.action is Action.CREATED:
+            return frozenset()
+        held = frozenset(name for source in sources for name in source.held)
+        moves = self.class_name is not None
+        if self.action is Action.DELETED or self.fields is None or moves:
+            return held
+        return held & self.fields
 
 
 def changes_of(
@@ -51,7 +75,7 @@ def changes_of(
         is_acting = acting is not None and raw["_id"] == acting_key
         instance = acting if is_acting else None
         for source, action in _concerned(sources, class_name, effect):
-            if change := _change(source, raw["_id"], action, effect):
+            if change := _change(source, raw, action, effect):
                 found.append((source, change, instance))
     return found
 
@@ -71,11 +95,20 @@ def _concerned(
     ]
 
 
-def _change(source: Source, key: Any, action: Action, effect: Effect) -> Change | None:
+def _change(
+    source: Source, raw: Mapping[str, Any], action: Action, effect: Effect
+) -> Change | None:
     fields = None
     if action is Action.UPDATED and effect.fields is not None:
         fields = source.field_names(effect.fields)
         if not fields:
             return None  # it only says what an inserted document would have
-    ref = DocumentRef(source.name, source.ids.of(key))
-    return Change(ref, action, fields, fresh=effect.fresh)
+    ref = DocumentRef(source.name, source.ids.of(raw["_id"]))
+    change = Change(ref, action, fields, fresh=effect.fresh)
+    if not source.references:
+        return change
+    if action is Action.DELETED or (action is Action.CREATED and effect.whole):
+        return replace(change, references=source.keys_in(raw))
+    if action is Action.UPDATED and effect.replaces([source]):
+        return replace(change, previous=source.keys_in(raw))
+    return change

@@ -84,7 +84,10 @@ class MongoDBEngine:
         for known in self._known.values():
             outbox = partial(self._outbox_for, known.model)
             for model in _family(known.model):
-                listen(Source(model, self._schema_of(model), publisher, outbox))
+                described = self._schema_of(model)
+                bases = [base.__name__ for base in model.__mro__[1:]]
+                held = graph.references(model.__name__, bases)
+                listen(Source(model, described, publisher, outbox, held))
 
     def _schema_of(self, model: type) -> ModelSchema:
         for base in model.__mro__:

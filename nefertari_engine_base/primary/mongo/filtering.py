@@ -11,7 +11,12 @@ import mongoengine as me
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.mongo.access import answers
-from nefertari_engine_base.primary.mongo.keys import of_class, stored_name
+from nefertari_engine_base.primary.mongo.keys import (
+    of_class,
+    reference_name,
+    stored_name,
+)
+from nefertari_engine_base.primary.mongo.links import keys_in
 from nefertari_engine_base.primary.mongo.types import (
     REFERENCES,
     key_field_of,
@@ -72,16 +77,18 @@ def conditions(schema: ModelSchema, filters: Sequence[Filter]) -> Conditions:
 def _reach(schema: ModelSchema, step: str, filters: Sequence[Filter]) -> Conditions:
     """That there is an embedded document that meets these filters."""
     relation = schema.relations[step]
-    name = stored_name(schema.model, step)
     inner = conditions(relation.document, filters)
     if relation.inline and any(isinstance(one.value, Access) for one in filters):
         raise QueryError(
             f"{step} is embedded in the document, where MongoDB does not ask access "
             f"control lists; ask the secondary engine."
         )
+    if relation.target_fields:
+        return {"_id": {"$in": _held_by(relation, inner)}}
     if not relation.inline:
         field = reference_name(schema.model, step)
         return {field: {"$in": _keys_of(relation, inner)}}
+    name = stored_name(schema.model, step)
     if relation.many:
         return {name: {"$elemMatch": inner}}
     return _below(name, inner)
@@ -98,20 +105,22 @@ def _below(name: str, query: Conditions) -> Conditions:
 
 
 def _keys_of(relation: RelationSchema, query: Conditions) -> list[Any]:
+    return _values(relation, query, "_id")
+
+
+def _held_by(relation: RelationSchema, query: Conditions) -> list[Any]:
+    """The keys that related documents hold of their owners."""
+    (field,) = relation.target_fields
+    name = stored_name(relation.document.model, field)
+    return keys_in(_values(relation, query, name))
+
+
+def _values(relation: RelationSchema, query: Conditions, name: str) -> list[Any]:
     model: Any = relation.document.model
-    found = model._get_collection().find(
-        {"$and": [of_class(model), query]}, {"_id": True}
-    )
-    return [raw["_id"] for raw in found]
-
-
-def reference_name(model: Any, name: str) -> str:
-    """The name under which MongoDB finds the key in a reference, or in a list of
-    them."""
-    field = model._fields[name]
-    item = field.field if isinstance(field, me.ListField) else field
-    stored = stored_name(model, name)
-    return f"{stored}.$id" if item.dbref else stored
+    parts = [part for part in (of_class(model), query) if part]
+    chosen = {"$and": parts} if parts else {}
+    found = model._get_collection().find(chosen, {name: True})
+    return [raw.get(name) for raw in found]
 
 
 # --- one field -------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nefertari_engine_base.primary.mongo.keys import hops
+from nefertari_engine_base.primary.mongo.keys import Hop, hops
 from nefertari_engine_base.schema import ModelSchema, Reindex
 
 
@@ -45,11 +45,11 @@ def missing_indexes(schemas: Iterable[ModelSchema]) -> list[MissingIndex]:
     """
     found: dict[MissingIndex, None] = {}
     for schema in schemas:
-        for owner, path in _looked_up(schema):
-            model: Any = owner.model
+        for hop in _looked_up(schema):
+            model: Any = hop.holder.model
             collection = model._get_collection()
-            if path not in _first_keys(collection):
-                found[MissingIndex(owner.name, collection.name, path)] = None
+            if hop.name not in _first_keys(collection):
+                found[MissingIndex(hop.holder.name, collection.name, hop.name)] = None
     return list(found)
 
 
@@ -63,7 +63,7 @@ def _first_keys(collection: Any) -> set[str]:
     return found
 
 
-def _looked_up(schema: ModelSchema) -> Iterator[tuple[ModelSchema, str]]:
+def _looked_up(schema: ModelSchema) -> Iterator[Hop]:
     """The references by which documents of this model are looked up."""
     for relations, _ in schema.walk(followed=True):
         if not relations or relations[-1].inline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
@@ -15,10 +15,16 @@ from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
 from nefertari_engine_base import encoding
+from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import InvalidDocumentId
 from nefertari_engine_base.primary.mongo.encoders import reader_of
-from nefertari_engine_base.primary.mongo.types import key_field_of
-from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.primary.mongo.links import stored_field
+from nefertari_engine_base.primary.mongo.types import (
+    TypeDescription,
+    describe_field,
+    key_field_of,
+)
+from nefertari_engine_base.schema import FieldSchema, ModelSchema
 
 T = TypeVar("T")
 
@@ -141,9 +147,38 @@ class Ids:
         return self._schema.document_id((self._read(key),))
 
 
-def hops(schema: ModelSchema, path: str) -> list[tuple[ModelSchema, str]]:
-    """The references of a dotted path, from the root to its end: the documents that
-    hold each, and its name in them.
+def key_reader(model: Any, name: str) -> Callable[[Any], Any]:
+    """How stored values of a field that holds keys, or a list of them, are read."""
+    field = model._fields[name]
+    item = getattr(field, "field", None) or field
+    described = describe_field(item)
+    kind = described.kind if isinstance(described, TypeDescription) else Kind.STRING
+    read = reader_of(FieldSchema(name=name, kind=kind), item)
+
+    def read_keys(value: Any) -> Any:
+        if isinstance(value, list):
+            return [read(key) for key in value if key is not None]
+        return None if value is None else read(value)
+
+    return read_keys
+
+
+class Hop(NamedTuple):
+    """One step of a path, from documents to those of another collection.
+
+    :attr holder: the schema of the documents that hold keys.
+    :attr name: where they do, in MongoDB's names.
+    :attr is_back: the step leads to the documents that hold the keys, and not from
+        them.
+    """
+
+    holder: ModelSchema
+    name: str
+    is_back: bool = False
+
+
+def hops(schema: ModelSchema, path: str) -> list[Hop]:
+    """The references of a dotted path, from the root to its end.
 
     What is stored inline is a part of the name.
 
@@ -153,16 +188,29 @@ def hops(schema: ModelSchema, path: str) -> list[tuple[ModelSchema, str]]:
     owner, level = schema, schema
     names: list[str] = []
     for relation in schema.follow(path):
-        names.append(stored_name(level.model, relation.name))
-        if not relation.inline:
-            model: Any = level.model
-            field = model._fields[relation.name]
-            if getattr(getattr(field, "field", None) or field, "dbref", False):
-                names.append("$id")
-            found.append((owner, ".".join(names)))
+        if relation.target_fields:
+            (field,) = relation.target_fields
+            name = stored_name(relation.document.model, field)
+            found.append(Hop(relation.document, name, is_back=True))
+            owner = relation.document
+        elif relation.inline:
+            names.append(stored_name(level.model, relation.name))
+        else:
+            names.append(reference_name(level.model, relation.name))
+            found.append(Hop(owner, ".".join(names)))
             owner, names = relation.document, []
         level = relation.document
     return found
+
+
+def reference_name(model: Any, relation: str) -> str:
+    """The name under which MongoDB finds the keys that a relation of a class leads to,
+    which the class holds."""
+    name = stored_field(model, relation) or relation
+    field = model._fields[name]
+    item = getattr(field, "field", None) or field
+    stored = stored_name(model, name)
+    return f"{stored}.$id" if getattr(item, "dbref", False) else stored
 
 
 def chunks(keys: Iterable[T]) -> Iterator[Sequence[T]]:
@@ -182,8 +230,23 @@ def find_by_keys(
 
     :param names: of the fields to read, as MongoDB has them; ``None`` for all.
     """
-    collection = collection_of(model)
     wanted = None if names is None else dict.fromkeys(names, True)
+    yield from find_holding(model, "_id", query, keys, wanted)
+
+
+def find_holding(
+    model: Any,
+    name: str,
+    query: Mapping[str, Any],
+    keys: Iterable[Any],
+    wanted: Mapping[str, bool] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Raw documents of a class that hold any of these keys in a field, and match the
+    query. One that holds several of them may come more than once.
+
+    :param name: of the field, as MongoDB has it.
+    """
+    collection = collection_of(model)
     for chunk in chunks(keys):
-        chosen = {"$and": [{"_id": {"$in": chunk}}, dict(query)]}
+        chosen = {"$and": [{name: {"$in": chunk}}, dict(query)]}
         yield from collection.find(chosen, wanted)

@@ -22,16 +22,19 @@ from nefertari_engine_base.primary.mongo.computing import (
 )
 from nefertari_engine_base.primary.mongo.encoders import encoder_of
 from nefertari_engine_base.primary.mongo.keys import (
+    Hop,
     Ids,
     chunks,
     collection_of,
     find_by_keys,
+    find_holding,
     hops,
     key_of,
     of_class,
     stored_name,
     with_document,
 )
+from nefertari_engine_base.primary.mongo.links import keys_in, stored_field
 from nefertari_engine_base.primary.mongo.relations import Place
 from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
@@ -109,7 +112,7 @@ class Loader:
     def find_all_owners(self, path: str, keys: Sequence[str]) -> list[str]:
         """Ids of the documents that embed any of these documents; in no order."""
         first, found = self._first_hop(path, keys)
-        raws = _holding(self.schema, first, found)
+        raws = _holding(Hop(self.schema, first), found)
         return [self._ids.of(raw) for raw in raws]
 
     def _first_hop(self, path: str, keys: Sequence[str]) -> tuple[str, list[Any]]:
@@ -117,10 +120,12 @@ class Loader:
         lead to any of these documents."""
         *_, last = self.schema.follow(path)
         found: list[Any] = [key_of(last.document, key) for key in keys]
-        (_, first), *others = hops(self.schema, path)
-        for owner, name in reversed(others):
-            found = _holding(owner, name, found)
-        return first, found
+        first, *others = hops(self.schema, path)
+        for hop in reversed(others):
+            found = _held(hop, found) if hop.is_back else _holding(hop, found)
+        if first.is_back:
+            return "_id", _held(first, found)
+        return first.name, found
 
     def _page(
         self, query: Mapping[str, Any], after: str | None, limit: int
@@ -148,15 +153,18 @@ def to_dict(schema: ModelSchema, instance: Any) -> _Document:
     return document
 
 
-def _holding(owner: ModelSchema, name: str, keys: Iterable[Any]) -> list[Any]:
-    """Keys of the documents that hold any of these keys in a field."""
-    found: dict[Any, None] = {}
-    mine = of_class(owner.model)
-    for chunk in chunks(keys):
-        query = {"$and": [{name: {"$in": chunk}}, mine]}
-        for raw in collection_of(owner.model).find(query, {"_id": True}):
-            found[raw["_id"]] = None
-    return list(found)
+def _holding(hop: Hop, keys: Iterable[Any]) -> list[Any]:
+    """Keys of the documents that hold any of these keys where a step begins."""
+    model = hop.holder.model
+    found = find_holding(model, hop.name, of_class(model), keys, {"_id": True})
+    return keys_in(raw["_id"] for raw in found)
+
+
+def _held(hop: Hop, keys: Iterable[Any]) -> list[Any]:
+    """The keys that these documents hold where a step back begins."""
+    model = hop.holder.model
+    found = find_by_keys(model, of_class(model), keys, [hop.name])
+    return keys_in(raw.get(hop.name) for raw in found)
 
 
 class _Level:
@@ -176,10 +184,7 @@ class _Level:
             for stored in (model._fields[name],)
         ]
         self.relations = [
-            (_Inline if relation.inline else _Referenced)(
-                self.name, relation, stored_name(model, relation.name)
-            )
-            for relation in schema.relations.values()
+            _relation_of(model, relation) for relation in schema.relations.values()
         ]
 
     def documents(
@@ -208,7 +213,10 @@ class _Level:
 
 
 class _Relation:
-    """What one relation embeds in the documents of a level."""
+    """What one relation embeds in the documents of a level.
+
+    :param stored: where the documents of the level hold it; a step back begins there.
+    """
 
     def __init__(self, owner: str, relation: RelationSchema, stored: str) -> None:
         self.owner = owner
@@ -275,3 +283,41 @@ class _Referenced(_Relation):
             raise ConversionError(
                 f"{self.owner}.{self.name} holds what is no key: {error}"
             ) from error
+
+
+class _Holding(_Relation):
+    """Documents of other collections, which hold the keys of their owners."""
+
+    def __init__(self, owner: str, relation: RelationSchema, stored: str) -> None:
+        super().__init__(owner, relation, stored)
+        (field,) = relation.target_fields
+        self.held_in = stored_name(relation.document.model, field)
+
+    def embedded(self, raws: Sequence[_Raw]) -> list[Any]:
+        """See :meth:`_Relation.embedded`; in the order of their keys."""
+        model = self.schema.model
+        owners = [raw.get(self.place.stored) for raw in raws]
+        keys = [key for key in owners if key is not None]
+        holding = {
+            raw["_id"]: raw
+            for raw in find_holding(model, self.held_in, of_class(model), keys)
+        }
+        # MongoDB checks no types, and Python orders no values of different ones.
+        order = sorted(holding, key=lambda key: (type(key).__name__, key))
+        found = [holding[key] for key in order]
+        embedded: dict[Any, list[_Document]] = {key: [] for key in keys}
+        for raw, document in zip(found, self.level.documents(found), strict=True):
+            for key in keys_in([raw[self.held_in]]):
+                if key in embedded:
+                    embedded[key].append(document)
+        return self.arranged([embedded.get(key, ()) for key in owners])
+
+
+def _relation_of(model: Any, relation: RelationSchema) -> _Relation:
+    name = model.__name__
+    if relation.inline:
+        return _Inline(name, relation, stored_name(model, relation.name))
+    field = stored_field(model, relation.name)
+    if field is None:
+        return _Holding(name, relation, "_id")
+    return _Referenced(name, relation, stored_name(model, field))

@@ -23,6 +23,7 @@ from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
 from nefertari_engine_base.primary.mongo.conditions import condition_of
 from nefertari_engine_base.primary.mongo.dependencies import DocumentAttributes
+from nefertari_engine_base.primary.mongo.links import Link, link_fields, links_of
 from nefertari_engine_base.primary.mongo.options import Level
 from nefertari_engine_base.primary.mongo.relations import inline_class, reference_of
 from nefertari_engine_base.primary.mongo.types import (
@@ -104,8 +105,10 @@ class _Builder:
         self.name = model.__name__
         self.computed = document_fields.document_fields_of(model)
         # What tells the class of a document is MongoEngine's own.
-        stored = [name for name in model._fields_ordered if name != "_cls"]
-        self.names = [*stored, *self.computed]
+        internal = {"_cls", *link_fields(model)}
+        stored = [name for name in model._fields_ordered if name not in internal]
+        self.links = links_of(model)
+        self.names = [*stored, *self.links, *self.computed]
         self.is_inline = not is_document(model)
         key = None if self.is_inline else key_field_of(model)
         self.primary_key: tuple[str, ...] = () if key is None else (key.name,)
@@ -118,7 +121,8 @@ class _Builder:
         for name in self._chosen(path):
             relation = self._relation((*path, name), declared.get(name))
             if relation is None:
-                shown.append(name)
+                if name not in self.links:
+                    shown.append(name)
                 continue
             relations[name] = relation
             needed += relation.owner_fields
@@ -253,8 +257,10 @@ class _Builder:
         name = path[-1]
         if name in self.computed:
             return None
-        field = self.model._fields[name]
         level = self.level.children.get(name, Level())
+        if name in self.links:
+            return self._linked(path, level, self.links[name], declared)
+        field = self.model._fields[name]
         inline = inline_class(field)
         if inline is not None:
             return self._inline(path, level, *inline, declared=declared)
@@ -271,6 +277,28 @@ class _Builder:
             document=below.build(path),
             owner_fields=(name,),
             dangling=True,
+            reindex=self._reindex(path, level.nested),
+            declared=declared,
+        )
+
+    def _linked(
+        self, path: tuple[str, ...], level: Level, link: Link, declared: Any
+    ) -> RelationSchema | None:
+        if level.nested is None:
+            return None
+        below = _Builder(link.target, level, self.options_of, self.root)
+        document = below.build(path)
+        if link.target_field is not None and link.target_field not in document.fields:
+            held = below._field(path, link.target_field, None)
+            hidden = {**document.hidden, held.name: held}
+            document = replace(document, hidden=hidden)
+        return RelationSchema(
+            name=link.name,
+            many=link.many,
+            document=document,
+            owner_fields=() if link.owner_field is None else (link.owner_field,),
+            target_fields=() if link.target_field is None else (link.target_field,),
+            dangling=link.owner_field is not None,
             reindex=self._reindex(path, level.nested),
             declared=declared,
         )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.collection import Collection
 
 from nefertari_engine_base.interfaces import IPublisher
-from nefertari_engine_base.primary.mongo.keys import Ids, home_of
+from nefertari_engine_base.primary.mongo.keys import (
+    Ids,
+    home_of,
+    key_reader,
+    stored_name,
+)
 from nefertari_engine_base.primary.mongo.outbox import MongoOutbox
 from nefertari_engine_base.schema import ModelSchema
 
@@ -20,18 +25,36 @@ class Source:
 
     :attr schema: has the model's key; of a base class, if that is what has documents.
     :attr outbox: finds the outbox of the database that they are in.
+    :attr references: fields whose old values are needed: they hold the keys of those
+        whose documents show these.
     """
 
     model: Any
     schema: ModelSchema
     publisher: IPublisher
     outbox: Callable[[], MongoOutbox]
+    references: frozenset[str] = frozenset()
     name: str = field(init=False)
     ids: Ids = field(init=False)
+    _readers: Mapping[str, Callable[[Any], Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.model.__name__)
         object.__setattr__(self, "ids", Ids(self.schema))
+        readers = {name: key_reader(self.model, name) for name in self.references}
+        object.__setattr__(self, "_readers", readers)
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The references' names in MongoDB."""
+        return frozenset(stored_name(self.model, name) for name in self.references)
+
+    def keys_in(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """What a raw document holds in its references: keys, lists of keys."""
+        return {
+            name: read(raw.get(stored_name(self.model, name)))
+            for name, read in self._readers.items()
+        }
 
     def field_names(self, stored: Iterable[str]) -> frozenset[str]:
         """Names of fields from their names in MongoDB."""

@@ -38,6 +38,15 @@ def _named(operator: str, operands: Mapping[str, Any]) -> Iterator[str]:
         yield from operands.values()
 
 
+def known_values(update: Any) -> dict[str, Any]:
+    """What an update makes of fields, by their names in MongoDB, where that does not
+    depend on what they are."""
+    if not _has_operators(update):
+        return {}
+    unset = dict.fromkeys(update.get("$unset", ()))
+    return {**unset, **update.get("$set", {})}
+
+
 def new_class(update: Any) -> str | None:
     """The class that an update gives a document; ``None`` if it keeps its own."""
     if isinstance(update, Mapping):

@@ -1,0 +1,50 @@
+"""Writes to collections that name no documents: all of them are owed.
+
+A write that says which documents it is about is announced; see
+:mod:`~nefertari_engine_base.primary.mongo.capturing`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo.collection import Collection
+
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.mongo.announcing import owed
+from nefertari_engine_base.primary.mongo.sources import SOURCES
+from nefertari_engine_base.primary.mongo.updates import replaced_by
+from nefertari_engine_base.values.debts import CLEARED
+
+
+class OwingCollection(Collection[dict[str, Any]]):
+    """PyMongo's collection; what it clears, or fills unseen, is owed."""
+
+    def drop(self, *args: Any, **options: Any) -> None:
+        """See :meth:`pymongo.collection.Collection.drop`; its documents are owed."""
+        with owed(SOURCES.of(self), CLEARED):
+            super().drop(*args, **options)
+
+    def rename(self, *args: Any, **options: Any) -> Any:
+        """See :meth:`pymongo.collection.Collection.rename`; its documents are owed."""
+        with owed(SOURCES.of(self), CLEARED):
+            return super().rename(*args, **options)
+
+    def aggregate(self, pipeline: Any, *args: Any, **options: Any) -> Any:
+        """See :meth:`pymongo.collection.Collection.aggregate`; what it replaces by
+        ``$out``, or changes by ``$merge``, is owed."""
+        target = replaced_by(self, pipeline)
+        with owed(SOURCES.of(target) if target is not None else (), CLEARED):
+            return super().aggregate(pipeline, *args, **options)
+
+    def bulk_write(self, *args: Any, **options: Any) -> Any:
+        """Refused where documents are followed: what it writes would not be known.
+
+        :raises PrimaryError: always, unless nobody follows these documents.
+        """
+        if SOURCES.of(self):
+            raise PrimaryError(
+                f"bulk_write on {self.name!r} would not be followed by the index. Use "
+                f"insert_many, update_many and delete_many, or the query set's methods."
+            )
+        return super().bulk_write(*args, **options)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -12,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
+from nefertari_engine_base.compat import values
 from nefertari_engine_base.encoding import CODECS, Codec, Kind
-from nefertari_engine_base.primary.sqla.contract.types import Checked, as_choices
+from nefertari_engine_base.primary.sqla.contract.types import Checked
 from nefertari_engine_base.primary.sqla.types import (
     TypeDescription,
     describe_type,
@@ -29,12 +28,7 @@ class Binary(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if not isinstance(value, str):
-            return bytes(value)
-        try:
-            return base64.b64decode(value, validate=True)
-        except binascii.Error:
-            raise ValueError("Binary data has to be written as Base64") from None
+        return values.octets(value)
 
 
 class Pickled(Checked):
@@ -59,9 +53,7 @@ class Object(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if not isinstance(value, dict):
-            raise ValueError(f"{value!r} is not an object")
-        return value
+        return values.json_object(value)
 
 
 class List(Checked):
@@ -77,7 +69,7 @@ class List(Checked):
 
     def __init__(self, item_type: Checked, choices: Iterable[Any] | None = None):
         self.item_type = item_type
-        self.choices = None if choices is None else as_choices(choices)
+        self.choices = None if choices is None else values.as_choices(choices)
         super().__init__(none_as_null=True)
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
@@ -89,17 +81,7 @@ class List(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if not isinstance(value, list | tuple | set):
-            raise ValueError(f"{value!r} is not a list")
-        items = [None if i is None else self.item_type.convert(i) for i in value]
-        if self.choices is not None:
-            invalid = [item for item in items if item not in self.choices]
-            if invalid:
-                raise ValueError(
-                    f"Got invalid choices: ({', '.join(map(str, invalid))}). Valid "
-                    f"choices: ({', '.join(map(str, self.choices))})"
-                )
-        return items
+        return values.items(value, self.item_type.convert, self.choices)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """The list as it is sent."""

@@ -8,13 +8,13 @@ for statements that set no attribute.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
+
+from nefertari_engine_base.compat import values
 
 
 class Checked(TypeDecorator[Any]):
@@ -59,13 +59,7 @@ class Characters(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not a string")
-        if self.min_length is not None and len(value) < self.min_length:
-            raise ValueError(f"Value length must be at least {self.min_length}")
-        if self.max_length is not None and len(value) > self.max_length:
-            raise ValueError(f"Value length must be at most {self.max_length}")
-        return value
+        return values.text(value, self.min_length, self.max_length)
 
 
 class LimitedString(Characters):
@@ -103,17 +97,12 @@ class Choice(Checked):
     def __init__(
         self, choices: Iterable[Any] = (), collation: str | None = None
     ) -> None:
-        self.choices = as_choices(choices)
+        self.choices = values.as_choices(choices)
         super().__init__(collation=collation)
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if value not in self.choices:
-            raise ValueError(
-                f"Got an invalid choice `{value}`. Valid choices: "
-                f"({', '.join(map(str, self.choices))})"
-            )
-        return value
+        return values.choice(value, self.choices)
 
 
 # --- numbers -----------------------------------------------------------------------
@@ -134,17 +123,8 @@ class Number(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        try:
-            number = type(self).parse(value)
-        except (TypeError, ValueError, ArithmeticError):
-            raise ValueError(f"{value!r} is not a number") from None
-        if isinstance(value, float) and number != value:
-            raise ValueError(f"{value!r} is not a whole number")
-        if self.min_value is not None and number < self.min_value:
-            raise ValueError(f"Value must be at least {self.min_value}")
-        if self.max_value is not None and number > self.max_value:
-            raise ValueError(f"Value must be at most {self.max_value}")
-        return number
+        parse = type(self).parse
+        return values.number(value, parse, self.min_value, self.max_value)
 
 
 class LimitedInteger(Number):
@@ -192,6 +172,7 @@ class LimitedNumeric(Number):
 
     impl = sa.Numeric
     cache_ok = True
+    parse = staticmethod(values.decimal)
 
     def __init__(
         self,
@@ -208,11 +189,6 @@ class LimitedNumeric(Number):
             min_value, max_value, precision=precision, scale=scale, asdecimal=asdecimal
         )
 
-    @staticmethod
-    def parse(value: Any) -> Decimal:
-        """The decimal that a number of JSON is written as."""
-        return Decimal(str(value))
-
 
 class Boolean(Checked):
     """``BOOLEAN``."""
@@ -222,11 +198,7 @@ class Boolean(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        words = {"true": True, "false": False, "1": True, "0": False}
-        known = words.get(str(value).strip().lower())
-        if known is None:
-            raise ValueError(f"{value!r} is neither true nor false")
-        return known
+        return values.boolean(value)
 
 
 # --- time --------------------------------------------------------------------------
@@ -247,10 +219,7 @@ class DateTime(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        moment = value if isinstance(value, datetime) else _parse_moment(value)
-        if moment.tzinfo is not None and not self.timezone:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-        return moment
+        return values.moment(value, self.timezone)
 
 
 class Date(Checked):
@@ -261,9 +230,7 @@ class Date(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return value
-        return (value if isinstance(value, datetime) else _parse_moment(value)).date()
+        return values.day(value)
 
 
 class Time(Checked):
@@ -278,12 +245,7 @@ class Time(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if isinstance(value, time):
-            return value
-        try:
-            return time.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{value!r} is no time such as 18:30:00") from None
+        return values.time_of_day(value)
 
 
 class Interval(Checked):
@@ -294,25 +256,4 @@ class Interval(Checked):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return timedelta(seconds=float(value))
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(f"{value!r} is no number of seconds") from None
-
-
-def _parse_moment(value: Any) -> datetime:
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - as given
-    try:
-        return datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is no time such as 2014-02-18T12:00:00Z") from None
-
-
-def as_choices(choices: Any) -> tuple[Any, ...]:
-    """Choices as a tuple; of a single one, too."""
-    if isinstance(choices, list | tuple | set | frozenset):
-        return tuple(choices)
-    return (choices,)
+        return values.interval(value)

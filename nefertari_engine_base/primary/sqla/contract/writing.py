@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from pyramid.settings import asbool
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Query, Session, class_mapper, object_session
 
 from nefertari_engine_base.compat.errors import bad_request, conflict
-from nefertari_engine_base.compat.iterables import changed_list, changed_object
+from nefertari_engine_base.compat.writing import Writing
 from nefertari_engine_base.primary.sqla.contract import containers
 from nefertari_engine_base.primary.sqla.contract.relations import relations_of
 from nefertari_engine_base.primary.sqla.contract.sessions import current_session
@@ -22,22 +21,13 @@ _UNIQUE_VIOLATION = "23505"
 _SQLITE_UNIQUE = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
 
 
-class Writes:
-    """A mixin: the methods of models that write.
-
-    The last ``request`` that a method was given is kept as ``_request``.
-    """
+class Writes(Writing):
+    """A mixin: the methods of models that write."""
 
     __not_inherited_by_secondary__ = True
 
-    _request: Any = None
-
     def save(self, request: Any = None) -> Any:
-        """Insert the row, or update it. Returns the instance.
-
-        :raises JHTTPConflict: if there is such a row.
-        :raises JHTTPBadRequest: for a value that the database refuses.
-        """
+        """See :meth:`~nefertari_engine_base.compat.writing.Writing.save`."""
         self._request = request
         session = object_session(self) or current_session()
         with refused_rows(type(self)):
@@ -46,71 +36,10 @@ class Writes:
         session.expire(self)
         return self
 
-    def update(self, params: Mapping[str, Any], request: Any = None) -> Any:
-        """Change fields, and update the row. Returns the instance.
-
-        The primary key is left as it is; lists and objects are changed as by
-        :meth:`update_iterables`. Errors as of :meth:`save`, and for unknown fields.
-        """
-        cls: Any = type(self)
-        cls.check_fields_allowed(params)
-        for name, value in params.items():
-            path, _, suffix = name.partition("__")
-            if path == cls.pk_field():
-                continue
-            if _is_iterable(cls, path):
-                self.update_iterables(value, path, unique=True, save=False)
-            else:
-                setattr(self, path, asbool(value) if suffix == "bool" else value)
-        return self.save(request)
-
     def delete(self, request: Any = None) -> None:
         """Delete the row, at the next flush."""
         self._request = request
         (object_session(self) or current_session()).delete(self)
-
-    def update_iterables(
-        self,
-        params: Any,
-        attr: str,
-        unique: bool = False,
-        value_type: Any = None,
-        save: bool = True,
-        request: Any = None,
-    ) -> None:
-        """Change a field that holds a list or an object.
-
-        :param params: what to add, and with ``-`` before it what to take away; ``None``
-            and ``""`` empty it.
-        :param unique: add no item that is there.
-        :param save: save the instance, too.
-        :raises JHTTPBadRequest: if nothing is named to add or take away from a list.
-        """
-        kind = class_mapper(type(self)).column_attrs[attr].columns[0].type
-        current = getattr(self, attr)
-        if isinstance(kind, containers.Object):
-            setattr(self, attr, changed_object(current, params))
-        elif isinstance(kind, containers.List):
-            setattr(self, attr, changed_list(current, params, unique))
-        if save:
-            self.save(request)
-
-    @classmethod
-    def get_or_create(cls, **params: Any) -> tuple[Any, bool]:
-        """The row that matches, else a new one; and whether it is new.
-
-        :param defaults: fields of the new one, besides the parameters.
-        :raises JHTTPBadRequest: if several match.
-        """
-        defaults = params.pop("defaults", None) or {}
-        params.pop("_limit", None)
-        model: Any = cls
-        found = model.get_collection(_limit=2, **params).all()
-        if len(found) > 1:
-            raise bad_request("Bad or Insufficient Params")
-        if found:
-            return found[0], False
-        return model(**{**defaults, **params}).save(), True
 
     @classmethod
     def _update_many(
@@ -121,7 +50,7 @@ class Writes:
         columns = class_mapper(cls).column_attrs
         model: Any = cls
         if not isinstance(items, Query) or not all(
-            name in columns and not _is_iterable(cls, name) for name in params
+            name in columns and cls._holds(name) is None for name in params
         ):
             changed = list(items)
             for item in changed:
@@ -170,6 +99,14 @@ class Writes:
 
         event.listen(Session, "before_flush", generate)
 
+    @classmethod
+    def _holds(cls, name: str) -> type | None:
+        columns = class_mapper(cls).column_attrs
+        kind = columns[name].columns[0].type if name in columns else None
+        if isinstance(kind, containers.List):
+            return list
+        return dict if isinstance(kind, containers.Object) else None
+
     def _is_modified(self) -> bool:
         """Whether a stored instance has changes that are not written yet."""
         state: Any = sa.inspect(self)
@@ -179,13 +116,6 @@ class Writes:
         """Whether the instance is not stored yet."""
         state: Any = sa.inspect(self)
         return not state.persistent
-
-
-def _is_iterable(model: type, name: str) -> bool:
-    columns = class_mapper(model).column_attrs
-    return name in columns and isinstance(
-        columns[name].columns[0].type, containers.List | containers.Object
-    )
 
 
 def _by_key(model: type, query: Query[Any]) -> Query[Any]:

@@ -92,11 +92,18 @@ class Reading:
             from nefertari_engine_base.compat.facade import ES
 
             return ES(cls.__name__).get_item(**params)
+        from nefertari.json_httpexceptions import JHTTPNotFound
+
         required = params.pop("_raise_on_empty", True)
-        with cls._refused_values({**params, "_item_request": True}):
-            found = cls._first(cls._filtered(params))
-        if found is None and required:
-            raise cls._not_found(params)
+        try:
+            with cls._refused_values({**params, "_item_request": True}):
+                found = cls._first(cls._filtered(params))
+            if found is None:
+                raise cls._not_found(params)
+        except JHTTPNotFound:
+            if required:
+                raise
+            return None
         return found
 
     @classmethod

@@ -10,17 +10,22 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.conftest import empty_database
+from tests.mongo.conftest import empty_mongodb
 from tools import ramses
 
 ROOT = Path(__file__).parent.parent.parent
 RAML = ROOT / "examples" / "newsroom" / "api.raml"
 
 _SQLA, _ES = "nefertari_engine_base.primary.sqla", "nefertari_es"
+_MONGO = "nefertari_engine_base.primary.mongo"
 _TICKET = ("users", "articles", "search", "tickets", "models", "programs")
 
 #: What is asked of Elasticsearch when not everything is: what it stores, how it is
@@ -61,10 +66,14 @@ def run(python, server_of, tmp_path_factory, settings):
     """Runs tests of ``tests/ramses`` on a database of this kind."""
 
     def run_on(kind: str, names: tuple[str, ...], *arguments: str) -> None:
-        with empty_database(kind, server_of, tmp_path_factory) as url:
+        with primary(kind, server_of, tmp_path_factory) as where:
+            engine = settings["nefertari.engine"]
+            if kind == "mongodb":
+                engine = engine.replace(_SQLA, _MONGO)
+            newsroom = {**settings, "nefertari.engine": engine, **where}
             environment = {
                 **os.environ,
-                "NEWSROOM": json.dumps({**settings, "sqlalchemy.url": url}),
+                "NEWSROOM": json.dumps(newsroom),
                 "PYTHONPATH": str(ROOT),
             }
             files = [f"tests/ramses/test_{name}.py" for name in names]
@@ -82,6 +91,18 @@ def run(python, server_of, tmp_path_factory, settings):
             assert result.returncode == 0, result.stdout + result.stderr
 
     return run_on
+
+
+@contextmanager
+def primary(kind: str, server_of, tmp_path_factory) -> Iterator[dict[str, str]]:
+    """The setting that says where an empty database of a kind is, for a while."""
+    if kind == "mongodb":
+        with empty_mongodb(server_of(kind).url) as database:
+            host = urlsplit(server_of(kind).url)._replace(path=f"/{database.name}")
+            yield {"mongodb.url": host.geturl()}
+    else:
+        with empty_database(kind, server_of, tmp_path_factory) as url:
+            yield {"sqlalchemy.url": url}
 
 
 #: Installed with Ramses: 199 tests, and 64 of nefertari-guards. Of its other two, one
@@ -138,14 +159,23 @@ def test_it_runs_on_sqlite_with_elasticsearch(run):
     run("sqlite", _TICKET)
 
 
-def test_it_authenticates_by_tokens(run, settings, tmp_path):
+def test_it_runs_on_mongodb_with_elasticsearch(run):
+    run("mongodb", _TICKET, *_short())
+
+
+def test_it_runs_on_mongodb_without_a_secondary(run, settings):
+    settings["nefertari.engine"] = _SQLA
+    run("mongodb", _TICKET)
+
+
+@pytest.fixture
+def tokens(settings, tmp_path) -> None:
     folder = shutil.copytree(RAML.parent, tmp_path / "newsroom")
     raml = folder / RAML.name
     raml.write_text(
         RAML.read_text().replace("securedBy: [ticket]", "securedBy: [token]")
     )
     settings["ramses.raml_schema"] = str(raml)
-    run("sqlite", ("tokens",))
 
 
 _GUARDS = ("guards", "guards_writes")
@@ -187,6 +217,13 @@ def test_access_control_lists_ask_a_security_policy_for_principals(
     run("sqlite", ("policies",))
 
 
-def test_it_needs_no_authentication(run, settings):
+@pytest.mark.usefixtures("tokens")
+@pytest.mark.parametrize("kind", ["sqlite", "mongodb"])
+def test_it_authenticates_by_tokens(run, kind):
+    run(kind, ("tokens",))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mongodb"])
+def test_it_needs_no_authentication(run, settings, kind):
     settings["auth"] = "false"
-    run("sqlite", ("open",))
+    run(kind, ("open",))

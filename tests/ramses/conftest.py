@@ -65,11 +65,10 @@ def remove_rows() -> None:
     for name in ("Article", "Profile", "ApiKey", "User"):
         with suppress(ValueError):
             model = engine.get_document_cls(name)
+            owner = {"User": "username", "ApiKey": "user_id"}.get(name)
             rows = model.get_collection()
-            if name == "User":
-                rows = rows.filter(model.username != "system")
-            if name == "ApiKey":
-                rows = rows.filter(model.user_id != "system")
+            if owner is not None:
+                rows = [row for row in rows if getattr(row, owner) != "system"]
             model._delete_many(rows)
     transaction.commit()
     Client.written = True

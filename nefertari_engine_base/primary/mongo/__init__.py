@@ -7,9 +7,13 @@ MongoEngine to ``mongodb.url``. An application that has connections of its own c
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated
 
+from nefertari_engine_base.compat.names import CONTRACT
 from nefertari_engine_base.exceptions import ConfigurationError
 
 try:
@@ -24,7 +28,14 @@ except ImportError as error:
         'MongoEngine is missing: pip install "nefertari-es[mongo]".'
     ) from error
 
-__all__ = ["MongoDBEngine", "includeme"]
+__all__ = ["MongoDBEngine", "includeme", *CONTRACT]
+
+
+def __getattr__(name: str) -> Any:
+    # What only models of nefertari are made of, is imported when it is asked for.
+    if name in CONTRACT:
+        return getattr(import_module(f"{__name__}.contract"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def includeme(config: Configurator) -> None:

@@ -37,7 +37,13 @@ def encoder_of(model: str, schema: FieldSchema, field: Any) -> Callable[[Any], A
     """
     name = f"{model}.{schema.name}"
     if schema.kind is Kind.JSON:
-        return lambda value: convert(name, plain, value)
+        # Bytes that stand for anything: the field knows for what.
+        read_any = field.to_python if isinstance(field, me.BinaryField) else _same
+
+        def encode_any(value: Any) -> Any:
+            return None if value is None else plain(read_any(value))
+
+        return lambda value: convert(name, encode_any, value)
     if schema.many:
         item = field
         while isinstance(item, me.ListField):
@@ -87,7 +93,9 @@ def reader_of(schema: FieldSchema, field: Any) -> Read:
 
 
 #: Kinds that MongoEngine stores in other forms than those that it gives.
-_CONVERTED = frozenset({Kind.DECIMAL, Kind.DATE, Kind.DATETIME, Kind.ENUM})
+_CONVERTED = frozenset(
+    {Kind.DECIMAL, Kind.DATE, Kind.DATETIME, Kind.TIME, Kind.INTERVAL, Kind.ENUM}
+)
 
 
 def _same(value: Any) -> Any:

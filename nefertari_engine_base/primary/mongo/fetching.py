@@ -13,7 +13,14 @@ from typing import Any
 from bson import DBRef
 from mongoengine.base import BaseList, LazyReference
 
-from nefertari_engine_base.primary.mongo.keys import chunks, of_class
+from nefertari_engine_base.primary.mongo.keys import (
+    chunks,
+    find_holding,
+    of_class,
+    stored_key,
+    stored_name,
+)
+from nefertari_engine_base.primary.mongo.links import Link, in_order, keys_in, links_of
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
 
 
@@ -45,7 +52,13 @@ def _fetch(
 
 def _attach(schemas: Sequence[ModelSchema], instances: Sequence[Any]) -> None:
     """Put the instances that these refer to in the places of the references."""
+    links = links_of(schemas[0].model)
     for name, relations in _relations(schemas).items():
+        if name in links:
+            _attach_linked(
+                links[name], [each.document for each in relations], instances
+            )
+            continue
         values = [instance._data.get(name) for instance in instances]
         below = [relation.document for relation in relations]
         if relations[0].inline:
@@ -61,6 +74,37 @@ def _attach(schemas: Sequence[ModelSchema], instances: Sequence[Any]) -> None:
                 fetched._dereferenced = True
             elif value is not None:
                 instance._data[name] = _resolved(value, found)
+
+
+def _attach_linked(
+    link: Link, schemas: Sequence[ModelSchema], instances: Sequence[Any]
+) -> None:
+    if link.attach is None or not instances:
+        return
+    keys = _held_by(link, instances) if link.owner_field else _holders(link, instances)
+    found = _fetch(schemas, of_class(link.target), keys_in(keys))
+    for instance, ids in zip(instances, keys, strict=True):
+        link.attach(instance, link, [found[id_] for id_ in ids if id_ in found])
+
+
+def _held_by(link: Link, instances: Sequence[Any]) -> list[list[Any]]:
+    """The keys that each instance holds, as MongoDB has them."""
+    field = type(instances[0])._fields[link.owner_field]
+    values = (instance._data.get(link.owner_field) for instance in instances)
+    return [keys_in([None if v is None else field.to_mongo(v)]) for v in values]
+
+
+def _holders(link: Link, instances: Sequence[Any]) -> list[list[Any]]:
+    """The keys of the documents that hold the key of each instance."""
+    held = stored_name(link.target, link.target_field or "")
+    keys = [stored_key(instance) for instance in instances]
+    mine = of_class(link.target)
+    found: dict[Any, dict[Any, None]] = {key: {} for key in keys}
+    for raw in find_holding(link.target, held, mine, keys, {held: True}):
+        for key in keys_in([raw[held]]):
+            if key in found:
+                found[key][raw["_id"]] = None
+    return [in_order(found[key]) for key in keys]
 
 
 def _relations(schemas: Sequence[ModelSchema]) -> dict[str, list[RelationSchema]]:

@@ -7,7 +7,7 @@ once cannot contradict itself, however many write at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ class Link:
         of keys.
     :attr hidden: the field is there for the relation alone, and so no field of a
         document.
+    :attr attach: of an instance, the link and what it leads to; keeps that for who asks
+        the instance.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Link:
     owner_field: str | None = None
     target_field: str | None = None
     hidden: bool = False
+    attach: Callable[[Any, Link, list[Any]], None] | None = None
 
 
 def add_link(model: Any, link: Link) -> None:
@@ -73,3 +76,11 @@ def keys_in(values: Iterable[Any]) -> list[Any]:
             if key is not None:
                 found[key] = None
     return list(found)
+
+
+def in_order(keys: Iterable[Any]) -> list[Any]:
+    """Keys as MongoDB would sort them.
+
+    It checks no types, and Python orders no values of different ones.
+    """
+    return sorted(keys, key=lambda key: (type(key).__name__, key))

@@ -34,7 +34,7 @@ from nefertari_engine_base.primary.mongo.keys import (
     stored_name,
     with_document,
 )
-from nefertari_engine_base.primary.mongo.links import keys_in, stored_field
+from nefertari_engine_base.primary.mongo.links import in_order, keys_in, stored_field
 from nefertari_engine_base.primary.mongo.relations import Place
 from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
@@ -302,9 +302,7 @@ class _Holding(_Relation):
             raw["_id"]: raw
             for raw in find_holding(model, self.held_in, of_class(model), keys)
         }
-        # MongoDB checks no types, and Python orders no values of different ones.
-        order = sorted(holding, key=lambda key: (type(key).__name__, key))
-        found = [holding[key] for key in order]
+        found = [holding[key] for key in in_order(holding)]
         embedded: dict[Any, list[_Document]] = {key: [] for key in keys}
         for raw, document in zip(found, self.level.documents(found), strict=True):
             for key in keys_in([raw[self.held_in]]):

@@ -16,11 +16,12 @@ from nefertari_engine_base.primary.mongo.keys import (
     Ids,
     key_of,
     of_class,
+    reference_name,
     stored_name,
     with_document,
 )
 from nefertari_engine_base.query.answerable import check_answerable
-from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.schema import FieldSchema, ModelSchema, RelationSchema
 from nefertari_engine_base.values import Page, Query, Sort
 
 
@@ -111,6 +112,9 @@ def _sort_name(schema: ModelSchema, sort: Sort) -> str:
     relations, field = schema.find(sort.field)
     names, model = [], schema.model
     for relation in relations:
+        if relation is relations[-1] and _holds(relation, field):
+            names.append(reference_name(model, relation.name))
+            return ".".join(names)
         if not relation.inline:
             raise QueryError(
                 f"MongoDB cannot sort by {sort.field}, which is in documents of "
@@ -121,3 +125,9 @@ def _sort_name(schema: ModelSchema, sort: Sort) -> str:
     found: Any = model
     check_order(field, found._fields[field.name])
     return ".".join([*names, stored_name(model, field.name)])
+
+
+def _holds(relation: RelationSchema, field: FieldSchema) -> bool:
+    """Whether a field of what one reference leads to is the key that it holds."""
+    is_key = field.name in relation.document.primary_key
+    return is_key and bool(relation.owner_fields) and not relation.many

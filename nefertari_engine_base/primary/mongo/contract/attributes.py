@@ -65,7 +65,7 @@ def set_to(instance: Any, link: Link, value: Any) -> None:
         value = []
     _values(instance)[link.name] = _Value(value, None)
     if link.owner_field is not None and all(_is_stored(v) for v in _listed(value)):
-        _hold_keys(instance, link)
+        _hold_keys(instance, link, value)
 
 
 def related_keys(instance: Any, link: Link) -> Any:
@@ -88,7 +88,7 @@ def hold_keys(instance: Any) -> None:
             for item in _listed(value.shown):
                 if not _is_stored(item):
                     item.save()
-            _hold_keys(instance, link)
+            _hold_keys(instance, link, value.shown)
 
 
 def give_keys(instance: Any) -> None:
@@ -126,19 +126,21 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _is_stored(item: Any) -> bool:
-    return not isinstance(item, me.Document) or item.pk is not None
+    """Whether there is a document of an instance, or of a key."""
+    if not isinstance(item, me.Document):
+        return True
+    stored: bool = getattr(item, "_is_stored", item.pk is not None)
+    return stored
 
 
 def _key_of(item: Any) -> Any:
     return item.pk if isinstance(item, me.Document) else item
 
 
-def _hold_keys(instance: Any, link: Link) -> None:
-    shown = _values(instance)[link.name].shown
+def _hold_keys(instance: Any, link: Link, shown: Any) -> None:
     keys = [_key_of(item) for item in _listed(shown)]
-    setattr(
-        instance, link.owner_field or "", keys if link.many else next(iter(keys), None)
-    )
+    held = keys if link.many else next(iter(keys), None)
+    setattr(instance, link.owner_field or "", held)
 
 
 # --- reading -----------------------------------------------------------------------
@@ -191,12 +193,12 @@ def _give_key(instance: Any, link: Link, wanted: Iterable[Any]) -> None:
     if gone:
         target.objects(pk__in=list(gone)).update(**{f"{remove}__{name}": instance.pk})
     for item in items:
-        if not isinstance(item, me.Document) or (in_list and item.pk is not None):
+        if not isinstance(item, me.Document) or (in_list and _is_stored(item)):
             chosen = target.objects(pk=_key_of(item))
             chosen.update(**{f"{add}__{name}": instance.pk})
         elif in_list:
             setattr(item, name, [*(getattr(item, name) or ()), instance.pk])
             item.save()
-        elif item.pk not in before or item._is_modified():
+        elif item.pk not in before or not _is_stored(item) or item._is_modified():
             setattr(item, name, instance.pk)
             item.save()

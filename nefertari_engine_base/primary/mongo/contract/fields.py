@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import mongoengine as me
+from bson.decimal128 import Decimal128, create_decimal128_context
 from mongoengine.base import BaseField as MongoField
 from mongoengine.queryset.transform import STRING_OPERATORS
 
@@ -25,6 +26,9 @@ from nefertari_engine_base.primary.mongo.types import (
     Unmappable,
     register_field,
 )
+
+#: The precision of MongoDB's decimals.
+_DIGITS = create_decimal128_context()
 
 _OF_FIELD = frozenset(
     {
@@ -164,7 +168,10 @@ class IntegerField(BaseField, me.IntField):
 
     def convert(self, value: Any) -> Any:
         """See :meth:`BaseField.convert`."""
-        return values.number(value, int, self.min_value, self.max_value)
+        found = values.number(value, int, self.min_value, self.max_value)
+        if not -(2**63) <= found < 2**63:
+            raise ValueError(f"{value!r} has more than 64 bits")
+        return found
 
 
 class BigIntegerField(IntegerField):
@@ -194,9 +201,17 @@ class DecimalField(BaseField, me.Decimal128Field):
         """See :meth:`BaseField.convert`."""
         found = values.number(value, values.decimal, self.min_value, self.max_value)
         scale = self.parameters.get("scale")
-        if scale is None or not found.is_finite():
-            return found
-        return found.quantize(Decimal(1).scaleb(-scale), context=self.DECIMAL_CONTEXT)
+        try:
+            if scale is not None and found.is_finite():
+                found = found.quantize(Decimal(1).scaleb(-scale), context=_DIGITS)
+            return Decimal128(found).to_decimal()
+        except ArithmeticError:
+            raise ValueError(f"{value!r} has more than 34 digits") from None
+
+    def to_python(self, value: Any) -> Any:
+        """The value as an attribute has it."""
+        # As it is written, where another program has stored a float.
+        return super().to_python(str(value) if isinstance(value, float) else value)
 
 
 class BooleanField(BaseField, me.BooleanField):
@@ -340,6 +355,11 @@ class ListField(BaseField, me.ListField):
     def convert(self, value: Any) -> Any:
         """See :meth:`BaseField.convert`."""
         return values.items(value, self.field.convert, self.accepted)
+
+    def validate(self, value: Any) -> None:
+        """Whether its items are choices, however they came to be in it."""
+        super().validate(value)
+        self.convert(list(value))
 
     def prepare_query_value(self, op: str | None, value: Any) -> Any:
         """See :meth:`BaseField.prepare_query_value`."""

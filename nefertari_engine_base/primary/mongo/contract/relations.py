@@ -228,6 +228,7 @@ def _add_keys(holder: Any, field: RelationshipField, target: Any) -> str:
 class _ListOfKeys(ListField):
     def __init__(self, key: KeyField, **parameters: Any) -> None:
         super().__init__(item_type=lambda: key, **parameters)
+        self.initial = None
 
 
 def _rule(stored: Any, holding: RelationshipField | None) -> Any:

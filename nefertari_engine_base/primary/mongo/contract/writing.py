@@ -38,10 +38,11 @@ class Writes(Writing):
         :param options: those of MongoEngine.
         """
         self._request = request
-        is_new = not self._is_stored
         instance: Any = self
         with refused_documents(type(self)):
             attributes.hold_keys(instance)
+            # Not before: what it refers to may have saved it, too.
+            is_new = not self._is_stored
             if is_new:
                 options["force_insert"] = True
             elif instance._get_changed_fields():

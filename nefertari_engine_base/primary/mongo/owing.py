@@ -18,7 +18,13 @@ from nefertari_engine_base.values.debts import CLEARED
 
 
 class OwingCollection(Collection[dict[str, Any]]):
-    """PyMongo's collection; what it clears, or fills unseen, is owed."""
+    """PyMongo's collection; what it clears, or fills unseen, is owed.
+
+    It takes the arguments of :class:`pymongo.collection.Collection`.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
 
     def drop(self, *args: Any, **options: Any) -> None:
         """See :meth:`pymongo.collection.Collection.drop`; its documents are owed."""

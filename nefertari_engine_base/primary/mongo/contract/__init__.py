@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from nefertari_engine_base.compat.encoding import ESJSONSerializer, JSONEncoder
 from nefertari_engine_base.primary.mongo.contract.base import ESMetaclass
+from nefertari_engine_base.primary.mongo.contract.containers import (
+    BinaryField,
+    DictField,
+    ListField,
+    PickleField,
+)
 from nefertari_engine_base.primary.mongo.contract.documents import (
     BaseDocument,
     BaseMixin,
@@ -14,19 +20,15 @@ from nefertari_engine_base.primary.mongo.contract.documents import (
 )
 from nefertari_engine_base.primary.mongo.contract.fields import (
     BigIntegerField,
-    BinaryField,
     BooleanField,
     ChoiceField,
     DateField,
     DateTimeField,
     DecimalField,
-    DictField,
     FloatField,
     IdField,
     IntegerField,
     IntervalField,
-    ListField,
-    PickleField,
     SmallIntegerField,
     StringField,
     TextField,

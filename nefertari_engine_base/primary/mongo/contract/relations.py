@@ -16,7 +16,7 @@ import mongoengine as me
 
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.primary.mongo.contract import attributes, registry
-from nefertari_engine_base.primary.mongo.contract.fields import ListField
+from nefertari_engine_base.primary.mongo.contract.containers import ListField
 from nefertari_engine_base.primary.mongo.contract.keys import (
     ForeignKeyField,
     KeyField,

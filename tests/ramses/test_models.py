@@ -102,7 +102,8 @@ def test_models_are_read_from_the_primary_and_on_demand_from_the_secondary(
     article, engines
 ):
     made = article(title="fresh", text="t").save()
-    assert article.get_item(id=made.id) == made
+    id_ = made.id
+    assert article.get_item(id=id_) == made
     assert list(article.get_collection(title="fresh")) == [made]
     if "sqla" in engines.primaries:
         # Without a secondary the primary answers, and sees no more than an index would.
@@ -111,7 +112,7 @@ def test_models_are_read_from_the_primary_and_on_demand_from_the_secondary(
     if engines.secondary is not None:
         engines.secondary.refresh(engines.schemas.values())
     (shown,) = article.get_collection(title="fresh", _query_secondary=True)
-    assert str(shown.id) == str(made.id)
+    assert str(shown.id) == str(id_)
 
 
 def test_collections_are_read_by_the_parameters_of_nefertari(article):

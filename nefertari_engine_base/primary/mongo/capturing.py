@@ -36,6 +36,7 @@ from nefertari_engine_base.primary.mongo.results import (
     has_deleted,
     has_matched,
     is_there,
+    reached,
     sum_of_deletes,
     sum_of_updates,
 )
@@ -355,7 +356,10 @@ class AnnouncingCollection(OwingCollection):
             values = {n: value for n, value in effect.values.items() if n in held}
             for part, chosen in selection.rounds(raws, values):
                 with self._announced(sources, part, effect, options):
-                    yield write(chosen)
+                    result = write(chosen)
+                yield result
+                if reached(result) == len(part):
+                    break  # nobody else was faster
 
     # --- questions -----------------------------------------------------------------
 

@@ -18,6 +18,15 @@ def has_deleted(result: DeleteResult) -> bool:
     return not result.acknowledged or result.deleted_count > 0
 
 
+def reached(result: Any) -> int | None:
+    """How many documents a write of many has found; ``None`` if it was not answered."""
+    if not result.acknowledged:
+        return None
+    is_delete = isinstance(result, DeleteResult)
+    count: int = result.deleted_count if is_delete else result.matched_count
+    return count
+
+
 def is_there(document: Any) -> bool:
     """Whether a document was found."""
     return document is not None

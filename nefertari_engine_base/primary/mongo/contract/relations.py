@@ -144,14 +144,9 @@ def _connect(owner: Any, field: RelationshipField, target: Any) -> None:
     back = field.back
     if back is not None:
         back.parameters["document"] = owner.__name__
-    holder, held = owner, target
-    holding: RelationshipField | None = field
-    other = back
-    stored = None if field.many else _foreign_key(owner, target, field)
-    if stored is None and not (back is not None and back.many):
-        stored = _foreign_key(target, owner, field)
-        if stored is not None or (field.many and back is not None):
-            holder, holding, held, other = target, back, owner, field
+    stored, is_over_there = _place(owner, field, target, back)
+    holder, held = (target, owner) if is_over_there else (owner, target)
+    holding, other = (back, field) if is_over_there else (field, back)
     hidden = stored is None
     if stored is None:
         assert holding is not None
@@ -164,6 +159,19 @@ def _connect(owner: Any, field: RelationshipField, target: Any) -> None:
     rule = _rule(holder._fields[stored], holding)
     if rule != me.DO_NOTHING:
         held.register_delete_rule(holder, stored, rule)
+
+
+def _place(
+    owner: Any, field: RelationshipField, target: Any, back: RelationshipField | None
+) -> tuple[str | None, bool]:
+    """The foreign key that stores a relation, if there is one; and whether the class
+    that the relation leads to stores it."""
+    if not field.many and (stored := _foreign_key(owner, target, field)):
+        return stored, False
+    if back is not None and back.many:
+        return None, False
+    stored = _foreign_key(target, owner, field)
+    return stored, stored is not None or (field.many and back is not None)
 
 
 def _add(model: Any, field: RelationshipField, target: Any, **stored: Any) -> None:

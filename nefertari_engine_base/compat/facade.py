@@ -19,7 +19,11 @@ from nefertari_engine_base.compat.parameters import (
     known_names,
     query_parameters,
 )
-from nefertari_engine_base.compat.several import collection_of_several
+from nefertari_engine_base.compat.privacy import check_privacy
+from nefertari_engine_base.compat.several import (
+    aggregations_of_several,
+    collection_of_several,
+)
 from nefertari_engine_base.engines import Engines, engines_of, owner_of
 from nefertari_engine_base.exceptions import (
     DocumentNotFound,
@@ -98,10 +102,17 @@ class ES:
 
     # --- reading -----------------------------------------------------------
 
+    @property
+    def _names(self) -> list[str]:
+        """The models; none if all collections of a request were unknown."""
+        return [name for name in self.doc_type.split(",") if name]
+
     def get_collection(self, **parameters: Any) -> Any:
         """A page of a model's documents, or of several models'; with ``_count``, how
         many there are."""
-        names = self.doc_type.split(",")
+        names = self._names
+        if not names:
+            return 0 if "_count" in parameters else _no_documents()
         engines = _engines_of(names)
         with translated_errors():
             if len(names) > 1:
@@ -134,16 +145,24 @@ class ES:
         """What the secondary answers to aggregations, as it answers.
 
         :param _aggregations_params: the aggregations; names of fields in them are
-            those of the model.
+            those of the models.
+        :raises JHTTPForbidden: if the user of the request does not see a field of one
+            of several models; nefertari itself checks those of a lone model.
         """
-        wanted = parameters.pop("_aggregations_params")
         parameters.pop("_raise_on_empty", None)
-        engines = _engines_of([self.doc_type])
+        names = self._names
+        if not names:
+            return {}
+        engines = _engines_of(names)
         with translated_errors():
-            schema = engines.schema_of(self.doc_type)
+            if len(names) > 1:
+                check_privacy(names, parameters["_aggregations_params"])
+                return dict(aggregations_of_several(engines, names, parameters))
+            wanted = parameters.pop("_aggregations_params")
+            schema = engines.schema_of(names[0])
             asked = query_parameters(schema, {**parameters, "_limit": 0})
-            asked["_aggs"] = aggregations_of(engines, schema, wanted)
-            page = dispatcher.get_collection(engines, self.doc_type, asked)
+            asked["_aggs"] = aggregations_of(engines, [schema], wanted)
+            page = dispatcher.get_collection(engines, schema.name, asked)
         return dict(page.aggregations)
 
     # --- writing -----------------------------------------------------------
@@ -205,6 +224,12 @@ def _engines_of(names: Iterable[str]) -> Engines:
     for name in names:
         return owner_of(engine.get_document_cls(name))
     return engines_of(registry)
+
+
+def _no_documents() -> Documents:
+    documents = Documents()
+    documents._nefertari_meta = {"total": 0, "start": 0, "fields": [], "took": 0}
+    return documents
 
 
 def _documents(engines: Engines, page: Page[Any]) -> Documents:

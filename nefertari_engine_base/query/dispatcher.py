@@ -112,6 +112,32 @@ def count(engines: Engines, model: type | str, parameters: Mapping[str, Any]) ->
     return number
 
 
+def aggregate(
+    engines: Engines,
+    questions: Mapping[str, Mapping[str, Any]],
+    aggregations: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    """What the documents of several models add up to, as if they were of one.
+
+    :param questions: names of models, and the parameters that choose among the
+        documents of each.
+    :param aggregations: in the secondary's own JSON.
+    :return: nothing, if no model is asked.
+    :raises InvalidParameter: if there is no secondary, or for a wrong parameter.
+    :raises SecondaryUnavailable: if it does not answer; no primary could.
+    """
+    if engines.secondary is None:
+        raise InvalidParameter("_aggs", "only a secondary answers it; there is none.")
+    asked = []
+    for name, parameters in questions.items():
+        schema = engines.schema_of(name)
+        asked.append((schema, parse_parameters(schema, parameters).query))
+    if not asked:
+        return {}
+    found: Mapping[str, Any] = engines.secondary.aggregate(asked, aggregations)
+    return found
+
+
 def _wants_secondary(engines: Engines, schema: ModelSchema, request: Request) -> bool:
     for choice in (request.query_secondary, schema.options.query_secondary):
         if choice is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated
 
+from nefertari_engine_base.engines import engines_of
 from nefertari_engine_base.exceptions import ConfigurationError
 
 try:
@@ -34,6 +35,8 @@ def includeme(config: Configurator) -> None:
         MongoEngine has another default connection.
     """
     config.include("nefertari_engine_base")
+    if not engines_of(config.registry).is_first_inclusion(__name__):
+        return
     url = config.get_settings().get("mongodb.url")
     if not url:
         raise ConfigurationError(

@@ -30,7 +30,10 @@ _RECORDS = Path(__file__).parent / "oracle" / "answers"
 _WANTED = os.environ.get("RAMSES_TESTS")
 
 #: What is compared with the record when not everything is.
-_SHORT = [("tickets", "postgresql"), ("tokens", "sqlite"), ("open", "sqlite")]
+_SHORT = [("tokens", "sqlite"), ("open", "sqlite")]
+
+#: The same, of what ``pserve`` serves.
+_SERVED = [("tickets", "postgresql")]
 
 _ALL = [(name, kind) for name in SCENARIOS for kind in ("sqlite", "postgresql")]
 
@@ -57,12 +60,14 @@ def database(asked, server_of, tmp_path_factory) -> Iterator[str]:
         yield url
 
 
-def played(python: Path, scenario: str, settings: dict[str, str]) -> dict[str, Any]:  # noqa: F811
+def played(
+    python: Path, scenario: str, chosen: dict[str, str], *options: str
+) -> dict[str, Any]:
     """The answers, and the versions that gave them."""
     result = subprocess.run(
-        [python, "-W", "ignore", "-m", "tests.compat.oracle.play", scenario],
+        [python, "-W", "ignore", "-m", "tests.compat.oracle.play", scenario, *options],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NEWSROOM": json.dumps(settings)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NEWSROOM": json.dumps(chosen)},
         capture_output=True,
         text=True,
     )
@@ -117,10 +122,32 @@ def test_the_oracle_answers_what_is_on_record(asked, database):
     ids=lambda pair: "-".join(pair),
 )
 def test_answers_are_those_on_record_but_for_what_is_listed(asked, database):
-    scenario, kind, chosen = asked
+    compare(*asked, database)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    _SERVED if _WANTED is None else _ALL,
+    indirect=True,
+    ids=lambda pair: "-".join(pair),
+)
+def test_answers_of_a_server_are_those_on_record_but_for_what_is_listed(
+    asked, database
+):
+    compare(*asked, database, "--served")
+
+
+def compare(
+    scenario: str,
+    kind: str,
+    chosen: dict[str, str],
+    database: str,
+    *options: str,
+) -> None:
     record = json.loads(record_of(scenario, kind).read_text())
-    new = played(ramses.python(), scenario, {**chosen, "sqlalchemy.url": database})
-    wrong, same = unintended(record["answers"], new["answers"], scenario, kind)
+    new = {**chosen, "sqlalchemy.url": database}
+    found = played(ramses.python(), scenario, new, *options)["answers"]
+    wrong, same = unintended(record["answers"], found, scenario, kind)
     assert wrong == {}
     assert same == set(), "these are the same by now"
 

@@ -21,14 +21,29 @@ ROOT = Path(__file__).parent.parent.parent
 RAML = ROOT / "examples" / "newsroom" / "api.raml"
 
 _SQLA, _ES = "nefertari_engine_base.primary.sqla", "nefertari_es"
-_TICKET = ("users", "articles", "search", "tickets", "models", "programs")
+_EVERY = (
+    *("users", "articles", "search", "models", "programs"),
+    *("tickets", "tokens", "open", "permissions"),
+)
 
 #: What is asked of Elasticsearch when not everything is: what it stores, how it is
 #: asked, who keeps it up to date.
-_SHORT = (
+_WORDS = (
     "every_type or asked_for or several or aggregated or found_by_words or script"
     " or system or filtered or profile_and or changes_its_author or server or missing"
 )
+
+#: What runs when not everything does: by engines and how one authenticates oneself,
+#: the files, and words in the names of their tests.
+_SHORT = {
+    ("sqlite alone", "tickets"): (_EVERY, ""),
+    ("postgresql", "tickets"): (_EVERY, _WORDS),
+    ("postgresql", "tokens"): (("tokens", "permissions"), ""),
+    ("sqlite", "open"): (("open",), ""),
+}
+
+#: Reads and writes by what the application has imported before.
+_EARLY = "survives or asked_for or aggregated or several"
 
 
 @pytest.fixture(scope="module")
@@ -121,29 +136,44 @@ def token_raml(folder: Path) -> Path:
     return Path(copy)
 
 
-def _short() -> tuple[str, ...]:
-    return () if os.environ.get("RAMSES_TESTS") == "all" else ("-k", _SHORT)
+@pytest.fixture(params=["tickets", "tokens", "open"])
+def mode(request, settings, tmp_path) -> str:
+    """How one authenticates oneself."""
+    if request.param == "tokens":
+        settings["ramses.raml_schema"] = str(token_raml(tmp_path))
+    if request.param == "open":
+        settings["auth"] = "false"
+    return request.param
 
 
-def test_it_runs_on_sqlite_without_a_secondary(run, settings):
+@pytest.fixture
+def run_all(run, mode):
+    """Runs every test, or of some engines the short form."""
+
+    def run_on(kind: str, engines: str) -> None:
+        if os.environ.get("RAMSES_TESTS") == "all":
+            run(kind, _EVERY)
+            return
+        names, words = _SHORT.get((engines, mode), ((), ""))
+        if not names:
+            pytest.skip("RAMSES_TESTS=all runs it")
+        run(kind, names, *(("-k", words) if words else ()))
+
+    return run_on
+
+
+def test_it_runs_on_sqlite_without_a_secondary(run_all, settings):
     settings["nefertari.engine"] = _SQLA
-    run("sqlite", _TICKET)
+    run_all("sqlite", "sqlite alone")
 
 
-def test_it_runs_on_postgresql_with_elasticsearch(run):
-    run("postgresql", _TICKET, *_short())
+def test_it_runs_on_postgresql_with_elasticsearch(run_all):
+    run_all("postgresql", "postgresql")
 
 
-@pytest.mark.skipif(bool(_short()), reason="one way is enough for the short form")
-def test_it_runs_on_sqlite_with_elasticsearch(run):
-    run("sqlite", _TICKET)
+def test_it_runs_on_sqlite_with_elasticsearch(run_all):
+    run_all("sqlite", "sqlite")
 
 
-def test_it_authenticates_by_tokens(run, settings, tmp_path):
-    settings["ramses.raml_schema"] = str(token_raml(tmp_path))
-    run("sqlite", ("tokens",))
-
-
-def test_it_needs_no_authentication(run, settings):
-    settings["auth"] = "false"
-    run("sqlite", ("open",))
+def test_a_module_that_was_imported_before_is_changed_in_its_place(run, settings):
+    run("sqlite", ("articles", "search"), "-p", "tests.ramses.early", "-k", _EARLY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ramses.conftest import authenticated
 from tests.ramses.test_articles import three, titles  # noqa: F401
 
 
@@ -55,6 +56,7 @@ def test_several_collections_are_aggregated_as_one(admin, three):  # noqa: F811
     assert admin.get("/nosuch,neither?_aggs.x.max.field=id").json == {}
 
 
+@authenticated
 def test_nobody_aggregates_what_he_does_not_see(anonymous, three):  # noqa: F811
     anonymous.get("/articles?_aggs.x.min.field=price", status=403)
     for field in ("price", "password"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from tests.ramses.conftest import authenticated
+
 RICK = {"username": "Rick", "email": "RICK@x.com", "password": "secret"}
 
 
+@authenticated
 def test_everybody_sees_public_fields_of_a_collection(anonymous):
     answer = anonymous.get("/users").json
     assert answer["total"] == answer["count"] == 1
@@ -54,6 +57,7 @@ def test_a_user_is_shown_with_his_profile_and_the_keys_of_his_articles(admin):
     assert user["profile"]["_type"] == "Profile"
 
 
+@authenticated
 def test_oneself_is_called_self(admin):
     assert admin.get("/users/self").json["username"] == "system"
 

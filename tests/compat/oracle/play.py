@@ -1,4 +1,4 @@
-"""Plays a scenario: ``python -m tests.compat.oracle.play NAME``.
+"""Plays a scenario: ``python -m tests.compat.oracle.play NAME [--served]``.
 
 It runs in the environments of both, nefertari-sqla's and this package's, reads the
 settings of the application in ``NEWSROOM``, and prints the answers as JSON.
@@ -10,11 +10,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
+from urllib.request import urlopen
 
+from tests.compat.oracle.clients import Client, OfHTTP, OfWebTest
 from tests.compat.oracle.scenarios import SCENARIOS, Ask
 
 #: What gives the answers on the old side.
@@ -27,42 +33,40 @@ OF_THE_ORACLE = (
 class Player:
     """A client that keeps the tokens that it is given.
 
-    :param client: of WebTest.
     :param before: called before each request.
     """
 
-    def __init__(self, client: Any, before: Callable[[], None]) -> None:
+    def __init__(self, client: Client, before: Callable[[], None]) -> None:
         self._client = client
         self._before = before
         self._tokens: dict[str, str] = {}
 
     def answer(self, ask: Ask) -> dict[str, Any]:
         """Status, headers and JSON of the answer to a request."""
-        options: dict[str, Any] = {"method": ask.method, "status": "*"}
+        body, headers = None, {}
         if ask.body is not None:
-            options["body"] = json.dumps(ask.body).encode()
-            options["content_type"] = "application/json"
+            body = json.dumps(ask.body).encode()
+            headers["Content-Type"] = "application/json"
         if ask.token is not None:
-            options["headers"] = {"Authorization": self._tokens[ask.token]}
+            headers["Authorization"] = self._tokens[ask.token]
         # As a browser does it: what a query means is left as it is.
         path = quote(ask.path, safe="/?&=,.:*()_")
         self._before()
-        try:
-            response = self._client.request(path, **options)
-        except Exception as error:  # noqa: BLE001 - a server's answer to any is 500
-            return {"status": 500, "json": type(error).__name__}
+        response = self._client.request(ask.method, path, body, headers)
         token = response.headers.get("WWW-Authenticate")
         if token is not None:
             self._keep(token)
-        is_json = response.body and response.content_type == "application/json"
+        type_ = response.headers.get("Content-Type", "").partition(";")[0]
+        is_json = response.body and type_ == "application/json"
+        content = json.loads(response.body) if is_json else None
         return {
-            "status": response.status_int,
+            "status": response.status,
             "location": response.headers.get("Location"),
             "allow": response.headers.get("Allow"),
             "cookie": "Set-Cookie" in response.headers,
             "token": token and token.partition(":")[0],
-            "type": response.content_type,
-            "json": plain(in_order(ask, response.json)) if is_json else None,
+            "type": type_,
+            "json": plain(in_order(ask, content)) if is_json else None,
         }
 
     def _keep(self, token: str) -> None:
@@ -103,33 +107,44 @@ def plain(value: Any, name: str = "") -> Any:
 
 
 def main() -> None:
-    """Make the application, and print what it answers."""
-    import webtest
-
+    """Make the application, or serve it, and print what it answers."""
     settings = json.loads(os.environ["NEWSROOM"])
     is_oracle = "nefertari_sqla" in settings["nefertari.engine"]
     if is_oracle:
         from tests.compat.oracle.wire import install
 
         install()
-    from examples.newsroom import main as make
-
-    app = make({}, **settings)
-    client = webtest.TestApp(app, extra_environ={"REMOTE_ADDR": "127.0.0.1"})
-    player = Player(client, (lambda: None) if is_oracle else _refreshing(app))
+    before = (lambda: None) if is_oracle else partial(_refresh, settings)
     asked = SCENARIOS[sys.argv[1]]
-    answers = [{"request": str(ask), **player.answer(ask)} for ask in asked]
+    with _client(settings, served="--served" in sys.argv) as client:
+        player = Player(client, before)
+        answers = [{"request": str(ask), **player.answer(ask)} for ask in asked]
     versions = {name: version(name) for name in OF_THE_ORACLE} if is_oracle else {}
     record = json.dumps({"versions": versions, "answers": answers})
     print(record.replace(settings["elasticsearch.index_name"], "newsroom"))  # noqa: T201
 
 
-def _refreshing(app: Any) -> Callable[[], None]:
-    """Lets a read find what was written before; the wire of the oracle always does."""
-    from nefertari_engine_base import engines_of
+@contextmanager
+def _client(settings: dict[str, str], served: bool) -> Iterator[Client]:
+    if not served:
+        from examples.newsroom import main as make
 
-    engines = engines_of(app.registry)
-    return lambda: engines.secondary.refresh(engines.schemas.values())
+        yield OfWebTest(make({}, **settings))
+        return
+    from tests.ramses.programs import served as serving
+    from tests.ramses.programs import write_ini
+
+    with TemporaryDirectory() as folder:
+        ini = Path(folder) / "newsroom.ini"
+        write_ini(ini)
+        with serving(ini) as url:
+            yield OfHTTP(url)
+
+
+def _refresh(settings: dict[str, str]) -> None:
+    """Let a read find what was written before; the wire of the oracle always does."""
+    host, name = settings["elasticsearch.hosts"], settings["elasticsearch.index_name"]
+    urlopen(f"http://{host}/{name}-*/_refresh", data=b"").close()
 
 
 if __name__ == "__main__":

@@ -154,9 +154,8 @@ def compare(
 
 def _rows(text: str) -> list[str]:
     """First cells of the table of differences, each in one line."""
-    table = text.partition("What differs from nefertari-sqla")[2].partition("\n\nAn ")[
-        0
-    ]
+    section = text.partition("What differs from nefertari-sqla")[2]
+    table = section.partition(":widths: 40 60\n\n")[2].partition("\n\n")[0]
     cells: Sequence[str] = re.findall(r"   \* - (.*?)\n     - ", table, re.DOTALL)
     return [" ".join(cell.split()) for cell in cells if cell != "Here"]
 

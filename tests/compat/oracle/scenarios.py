@@ -1,7 +1,6 @@
-"""What two applications are asked, one request after the other.
+"""What two applications are asked, one request after the other, with an empty database.
 
-``{name}`` in a path or a body is the newest id of that kind; ``token`` is whose newest
-token is sent, or with ``old`` before the name the one before.
+``token`` is whose newest token is sent; with ``old`` before the name, the one before.
 """
 
 from __future__ import annotations

@@ -71,7 +71,12 @@ __all__ = [
 
 
 def includeme(config: Configurator) -> None:
-    """Set up the base, and include the engines of ``nefertari.engine``."""
+    """Set up the base, and include the engines of ``nefertari.engine``.
+
+    An application that has them keeps them, whichever configurator includes it again.
+    """
+    if config.registry.queryUtility(IEngines) is not None:
+        return
     settings = EngineSettings.from_settings(config.get_settings())
     engines = Engines(config.registry, settings)
     config.registry.registerUtility(engines, IEngines)

@@ -62,8 +62,21 @@ class Engines:
         self._documents: dict[tuple[str, str], type] = {}
         self._linked: set[type] = set()
         self._bases: dict[type, tuple[str, ...]] = {}
+        self._included: set[str] = set()
 
     # --- configuration -----------------------------------------------------
+
+    def is_first_inclusion(self, module: str) -> bool:
+        """Whether the module of an engine is included for the first time.
+
+        Pyramid sees to that for one configurator. A second one of the same registry, as
+        programs make it, would put an engine that knows no model in the place of the
+        application's.
+        """
+        if module in self._included:
+            return False
+        self._included.add(module)
+        return True
 
     def add_primary(self, engine: IPrimaryEngine) -> None:
         """Make an engine known that owns data."""

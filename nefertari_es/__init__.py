@@ -29,11 +29,14 @@ def includeme(config: Configurator) -> None:
             "nefertari_es needs the Elasticsearch client: pip install nefertari-es[es]"
         ) from error
 
+    from nefertari_engine_base.engines import engines_of
     from nefertari_es.config import field_directive
     from nefertari_es.engine import ElasticsearchEngine
     from nefertari_es.settings import ElasticsearchSettings
 
     config.include("nefertari_engine_base")
+    if not engines_of(config.registry).is_first_inclusion(__name__):
+        return
     settings = ElasticsearchSettings.from_settings(config.get_settings())
     engine = ElasticsearchEngine(settings)
     config.add_secondary_engine(engine)

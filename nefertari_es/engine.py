@@ -28,7 +28,7 @@ from nefertari_es.fields import FieldTypes
 from nefertari_es.index.creation import ensure_index
 from nefertari_es.index.names import alias_of
 from nefertari_es.index.states import index_states
-from nefertari_es.paths import IndexedModel
+from nefertari_es.paths import IndexedModel, shared_name
 from nefertari_es.reader import Reader
 from nefertari_es.settings import ElasticsearchSettings
 from nefertari_es.writer import BulkWriter
@@ -165,6 +165,19 @@ class ElasticsearchEngine:
     def exact_name(self, schema: ModelSchema, path: str) -> str | None:
         """The field of the index that holds whole values, such as ``title.raw``."""
         return self.model_of(schema).field(path).exact
+
+    def aggregate(
+        self,
+        questions: Sequence[tuple[ModelSchema, Query]],
+        aggregations: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        """What documents of several models add up to, by one request to all indices."""
+        asked = [(self.model_of(schema), query) for schema, query in questions]
+        return self._reader.aggregate(asked, aggregations)
+
+    def shared_name(self, schemas: Sequence[ModelSchema], path: str) -> str | None:
+        """The field that holds whole values in the indices of all these models."""
+        return shared_name([self.model_of(schema) for schema in schemas], path)
 
     def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
         """The documents of these ids, ``None`` where there is none; in real time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -78,6 +78,32 @@ class IndexedModel:
         """Every name that can be asked for: fields, and embedded documents."""
         relations = (path.rpartition(".")[0] for path in self.fields)
         return frozenset(self.fields) | {path for path in relations if path}
+
+
+#: Types whose values a server compares with each other.
+_NUMBERS = frozenset({"byte", "short", "integer", "long", "float", "double"})
+
+
+def shared_name(models: Sequence[IndexedModel], path: str) -> str | None:
+    """What a field is called, for its whole values, in the indices of several models.
+
+    :return: ``None`` if the index cannot compare its values.
+    :raises InvalidParameter: if no model has the field. Or if two have it in different
+        ways: a server would not say that it left the values of one of them out.
+    """
+    fields = [model.fields[path] for model in models if path in model.fields]
+    if not fields:
+        names = " or ".join(model.schema.name for model in models)
+        raise InvalidParameter(path, f"{names} has no such field.")
+    exact = {field.exact for field in fields}
+    types = {"number" if field.type in _NUMBERS else field.type for field in fields}
+    if len(exact) > 1 or len(types) > 1:
+        raise InvalidParameter(
+            path,
+            f"{' and '.join(model.schema.name for model in models)} hold different "
+            f"kinds of values in it; ask for each of them alone.",
+        )
+    return exact.pop()
 
 
 def _walk(

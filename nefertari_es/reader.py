@@ -16,7 +16,7 @@ from nefertari_es.client import INDEX_NOT_FOUND, missing_index, translated_error
 from nefertari_es.hits import IDS_ONLY_FILTER, make_items, make_page
 from nefertari_es.index.mapping import SYNC, SYNC_VERSION
 from nefertari_es.paths import IndexedModel
-from nefertari_es.search import query_clause, search_body
+from nefertari_es.search import aggregations_body, query_clause, search_body
 from nefertari_es.settings import ElasticsearchSettings
 
 _JSON = {"accept": "application/json", "content-type": "application/json"}
@@ -68,6 +68,20 @@ class Reader:
                 self.refresh([model.alias])
             body = {} if clause is None else {"query": clause}
             return int(self._post(f"/{model.alias}/_count", body)["count"])
+
+    def aggregate(
+        self,
+        questions: Sequence[tuple[IndexedModel, Query]],
+        aggregations: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        """What the documents that match add up to, over all these indices at once."""
+        body = aggregations_body(questions, aggregations)
+        names = ",".join(model.alias for model, _ in questions)
+        with translated_errors():
+            self.refresh([model.alias for model, query in questions if query.refresh])
+            answer = self._post(f"/{names}/_search?{_WHOLE}", body)
+        found: Mapping[str, Any] = answer.get("aggregations", {})
+        return found
 
     def get(self, model: IndexedModel, ids: Sequence[str]) -> list[Any | None]:
         """The documents of these ids, in their order, read in real time."""

@@ -6,6 +6,7 @@ many a search. https://www.elastic.co/docs/explore-analyze/query-filter/language
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nefertari_engine_base.exceptions import InvalidParameter
@@ -49,6 +50,35 @@ def search_body(model: IndexedModel, query: Query, window: int) -> dict[str, Any
             check_scope(query.aggregations)
         body["aggs"] = dict(query.aggregations)
     return body
+
+
+def aggregations_body(
+    questions: Sequence[tuple[IndexedModel, Query]], aggregations: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The body of a search in the indices of several models, for aggregations alone.
+
+    Each query speaks of the documents of its own model only.
+
+    :raises InvalidParameter: for an aggregation that tells of hidden documents.
+    """
+    if any(query.is_restricted for _, query in questions):
+        check_scope(aggregations)
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {
+            "bool": {"should": [_in_index(model, query) for model, query in questions]}
+        },
+        "aggs": dict(aggregations),
+    }
+
+
+def _in_index(model: IndexedModel, query: Query) -> dict[str, Any]:
+    # An alias is a name of its index here, too, whichever that is by now.
+    clauses: list[dict[str, Any]] = [{"term": {"_index": model.alias}}]
+    if (clause := query_clause(model, query)) is not None:
+        clauses.append(clause)
+    return {"bool": {"filter": clauses}}
 
 
 def query_clause(model: IndexedModel, query: Query) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def includeme(config: Configurator) -> None:
 
 
 def translate_settings(settings: dict[str, str]) -> None:
-    """Give nefertari's settings of Elasticsearch the form that this engine reads.
+    """Give nefertari's settings the form that this engine and pyramid_tm read.
 
     Hosts without a scheme are meant to be ``http``, and the name of nefertari's one
     index is the prefix of ours, unless they say otherwise themselves.
@@ -48,6 +48,9 @@ def translate_settings(settings: dict[str, str]) -> None:
         )
     if name := settings.get("elasticsearch.index_name"):
         settings.setdefault("elasticsearch.index_prefix", name)
+    # Nefertari's policy of tokens raises an error for a user who is not there. Asked by
+    # the transaction's tween, it would be answered by nobody.
+    settings.setdefault("tm.annotate_user", "false")
 
 
 def wait_for_index(event: NewRequest) -> None:

@@ -19,10 +19,12 @@ class IndexNotFoundException(Exception):
 
 def includeme(config: Configurator) -> None:
     """Read the settings, and add the route of several collections if they want it."""
+    # Nefertari's own class, if an application had imported it before.
+    from nefertari import elasticsearch as module
     from nefertari.utils import dictset
 
-    ES.setup(dictset(config.registry.settings))
-    if ES.settings.asbool("enable_polymorphic_query"):
+    module.ES.setup(dictset(config.registry.settings))
+    if module.ES.settings.asbool("enable_polymorphic_query"):
         if guards.is_wanted(config.get_settings()):
             guards.include_several(config)
         else:

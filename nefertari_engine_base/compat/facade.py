@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from pyramid.threadlocal import get_current_registry
 
 from nefertari_engine_base.compat.errors import (
-    bad_request,
     not_found,
     translated_errors,
 )
@@ -26,7 +25,11 @@ from nefertari_engine_base.compat.parameters import (
     known_names,
     query_parameters,
 )
-from nefertari_engine_base.compat.several import collection_of_several
+from nefertari_engine_base.compat.privacy import check_privacy
+from nefertari_engine_base.compat.several import (
+    aggregations_of_several,
+    collection_of_several,
+)
 from nefertari_engine_base.engines import Engines, engines_of, owner_of
 from nefertari_engine_base.exceptions import (
     DocumentNotFound,
@@ -106,10 +109,17 @@ class ES:
 
     # --- reading -----------------------------------------------------------
 
+    @property
+    def _names(self) -> list[str]:
+        """The models; none if all collections of a request were unknown."""
+        return [name for name in self.doc_type.split(",") if name]
+
     def get_collection(self, **parameters: Any) -> Any:
         """A page of a model's documents, or of several models'; with ``_count``, how
         many there are."""
-        names = self.doc_type.split(",")
+        names = self._names
+        if not names:
+            return 0 if "_count" in parameters else _no_documents()
         engines = _engines_of(names)
         with translated_errors():
             restriction = self._restriction(engines.schema_of(names[0]), parameters)
@@ -155,21 +165,28 @@ class ES:
         """What the secondary answers to aggregations, as it answers.
 
         :param _aggregations_params: the aggregations; names of fields in them are
-            those of the model.
+            those of the models.
+        :raises JHTTPForbidden: if the user of the request does not see a field of one
+            of several models; nefertari itself checks those of a lone model.
         """
-        wanted = parameters.pop("_aggregations_params")
         parameters.pop("_raise_on_empty", None)
-        if "," in self.doc_type:
-            raise bad_request("Ask one collection for aggregations.")
-        engines = _engines_of([self.doc_type])
+        names = self._names
+        if not names:
+            return {}
+        engines = _engines_of(names)
         with translated_errors():
-            schema = engines.schema_of(self.doc_type)
+            schema = engines.schema_of(names[0])
             restriction = self._restriction(schema, parameters)
+            if len(names) > 1:
+                schemas = [engines.schema_of(name) for name in names]
+                check_privacy(schemas, parameters["_aggregations_params"])
+                return dict(
+                    aggregations_of_several(engines, names, parameters, **restriction)
+                )
+            wanted = parameters.pop("_aggregations_params")
             asked = query_parameters(schema, {**parameters, "_limit": 0})
-            asked["_aggs"] = aggregations_of(engines, schema, wanted)
-            page = dispatcher.get_collection(
-                engines, self.doc_type, asked, **restriction
-            )
+            asked["_aggs"] = aggregations_of(engines, [schema], wanted)
+            page = dispatcher.get_collection(engines, schema.name, asked, **restriction)
         return dict(page.aggregations)
 
     # --- nefertari-guards ---------------------------------------------------
@@ -272,6 +289,12 @@ def _confirmed(
     keys = [getattr(item, key) for item in page]
     kept = visible_keys(engines, schema, keys, asking)
     return replace(page, items=[item for item in page if getattr(item, key) in kept])
+
+
+def _no_documents() -> Documents:
+    documents = Documents()
+    documents._nefertari_meta = {"total": 0, "start": 0, "fields": [], "took": 0}
+    return documents
 
 
 def _documents(engines: Engines, page: Page[Any], reader: Access | None) -> Documents:

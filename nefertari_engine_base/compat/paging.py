@@ -11,9 +11,8 @@ def split_names(value: Any) -> list[str]:
     if value is None:
         return []
     items = value.split(",") if isinstance(value, str) else list(value)
-    return [
-        item.strip() if isinstance(item, str) else item for item in items if item != ""
-    ]
+    names = [item.strip() if isinstance(item, str) else item for item in items]
+    return [name for name in names if name != ""]
 
 
 def limits(params: Mapping[str, Any]) -> tuple[int, int]:

@@ -9,11 +9,14 @@ They have the same names, and differ in what follows from one index for all:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nefertari_engine_base.compat.objects import is_reference
+from nefertari_engine_base.compat.paging import split_names
 from nefertari_engine_base.engines import Engines
+from nefertari_engine_base.exceptions import InvalidParameter
+from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
 
 _IGNORED = frozenset({"_refresh_index"})
@@ -26,11 +29,7 @@ def query_parameters(
     """Parameters for :func:`nefertari_engine_base.query.dispatcher.get_collection`."""
     asked = known_names(schema, parameters)
     for name in _NAMES & asked.keys():
-        asked[name] = [
-            _signed(schema, item.strip())
-            for item in _split(asked[name])
-            if item.strip()
-        ]
+        asked[name] = [_signed(schema, item) for item in split_names(asked[name])]
     if "_count" in asked:
         asked["_count"] = True
     asked.setdefault("_limit", None)
@@ -42,22 +41,30 @@ def query_parameters(
 def known_names(schema: ModelSchema, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The same parameters, the names of fields being those of documents."""
     return {
-        name if name.startswith("_") else _field_name(schema, name): value
+        name if name.startswith("_") else field_name(schema, name): value
         for name, value in parameters.items()
         if name not in _IGNORED
     }
 
 
-def _split(value: Any) -> list[str]:
-    return value.split(",") if isinstance(value, str) else list(value)
+def has_field(schema: ModelSchema, name: str) -> bool:
+    """Whether a model has a field or a relation of a name that a request uses: with a
+    sign before it, or an operator behind."""
+    path = field_name(schema, name.lstrip("+-")).partition("__")[0]
+    try:
+        schema.find(path)
+    except KeyError:
+        return path in schema.relations
+    return True
 
 
 def _signed(schema: ModelSchema, name: str) -> str:
     bare = name.lstrip("+-")
-    return name[: len(name) - len(bare)] + _field_name(schema, bare)
+    return name[: len(name) - len(bare)] + field_name(schema, bare)
 
 
-def _field_name(schema: ModelSchema, name: str) -> str:
+def field_name(schema: ModelSchema, name: str) -> str:
+    """The dotted name in documents of what a request names; an operator stays on it."""
     path, separator, suffix = name.partition("__")
     relation = schema.relations.get(path)
     if relation is not None and is_reference(relation):
@@ -68,22 +75,53 @@ def _field_name(schema: ModelSchema, name: str) -> str:
 
 
 def aggregations_of(
-    engines: Engines, schema: ModelSchema, aggregations: Mapping[str, Any]
+    engines: Engines, schemas: Sequence[ModelSchema], aggregations: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Aggregations whose fields are those of the index.
+    """Aggregations whose fields are those of the index, or of several models' indices.
 
-    Whatever stands under a key ``field`` is the name of a field of the model.
+    Whatever stands under a key ``field`` is the name of a field of the models.
+
+    :raises InvalidParameter: if no model has the field, or several have it in
+        different ways.
     """
     return {
-        key: _aggregated(engines, schema, key, value)
+        key: _aggregated(engines, schemas, key, value)
         for key, value in aggregations.items()
     }
 
 
-def _aggregated(engines: Engines, schema: ModelSchema, key: str, value: Any) -> Any:
+def aggregated_fields(aggregations: Mapping[str, Any]) -> Iterator[str]:
+    """The names of fields in some aggregations, however deep."""
+    for key, value in aggregations.items():
+        if isinstance(value, Mapping):
+            yield from aggregated_fields(value)
+        elif key == "field" and isinstance(value, str):
+            yield value
+
+
+def _aggregated(
+    engines: Engines, schemas: Sequence[ModelSchema], key: str, value: Any
+) -> Any:
     if isinstance(value, Mapping):
-        return aggregations_of(engines, schema, value)
+        return aggregations_of(engines, schemas, value)
     if key == "field" and isinstance(value, str) and engines.secondary is not None:
-        name = _field_name(schema, value)
-        return engines.secondary.exact_name(schema, name) or name
+        return _index_name(engines.secondary, schemas, value)
     return value
+
+
+def _index_name(
+    secondary: ISecondaryEngine, schemas: Sequence[ModelSchema], name: str
+) -> str:
+    top = name.partition(".")[0]
+    having = [schema for schema in schemas if _has(schema, top)] or schemas
+    paths = {field_name(schema, name) for schema in having}
+    if len(paths) > 1:
+        raise InvalidParameter(
+            name, "the models mean different things by it; ask for each of them alone."
+        )
+    (path,) = paths
+    return secondary.shared_name(having, path) or path
+
+
+def _has(schema: ModelSchema, name: str) -> bool:
+    return name in schema.fields or name in schema.relations

@@ -47,4 +47,4 @@ def _replace_elasticsearch() -> None:
         for name, member in vars(ours.ES).items():
             if not name.startswith("__") or name == "__init__":
                 setattr(theirs.ES, name, member)
-        theirs.includeme = ours.includeme
+        theirs.includeme, theirs._ESDocs = ours.includeme, ours._ESDocs

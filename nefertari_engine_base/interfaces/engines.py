@@ -165,6 +165,33 @@ class ISecondaryEngine(Interface):
         :raises QueryError: if there is no such field.
         """
 
+    def aggregate(
+        questions: Sequence[tuple[ModelSchema, Query]],
+        aggregations: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        """What the matching documents of several models add up to, as if all were of
+        one collection.
+
+        Merging answers would not do: the first buckets of each model are not the
+        first of all, and there is no mean of means.
+
+        :param questions: each model with the query that chooses among its documents;
+            of a query, filters, ``text``, ``text_fields`` and ``refresh`` count.
+        :param aggregations: in the engine's own JSON, with names of
+            :meth:`shared_name`.
+        :return: the answers by the names of ``aggregations``, as the engine gives them.
+        :raises SecondaryUnavailable: if the server did not answer.
+        :raises QueryError: if the server says that the aggregations are wrong.
+        """
+
+    def shared_name(schemas: Sequence[ModelSchema], path: str) -> str | None:
+        """:meth:`exact_name` in all of these models at once; those without such a
+        field do not count.
+
+        :raises QueryError: if no model has it, or the models that do compare its
+            values differently.
+        """
+
     def get(schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
         """The documents of these ids, in their order, ``None`` where there is none.
 

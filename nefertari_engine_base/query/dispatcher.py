@@ -55,9 +55,7 @@ def get_collection(
     """
     schema = engines.schema_of(model)
     request = parse_parameters(schema, parameters)
-    query = replace(request.query, filters=(*request.query.filters, *filters))
-    if access is not None:
-        query = restricted(schema, query, access)
+    query = _narrowed(schema, request.query, access, filters)
     answer = _ask(engines, schema, replace(request, query=query))
     if request.raise_on_empty and isinstance(answer, Page) and not answer:
         raise DocumentNotFound(f"No {schema.name} matches {_spoken(parameters)}.")
@@ -123,6 +121,45 @@ def count(engines: Engines, model: type | str, parameters: Mapping[str, Any]) ->
     """How many documents match. Errors as :func:`get_collection`."""
     number: int = get_collection(engines, model, {**parameters, "_count": True})
     return number
+
+
+def aggregate(
+    engines: Engines,
+    questions: Mapping[str, Mapping[str, Any]],
+    aggregations: Mapping[str, Any],
+    *,
+    access: Access | None = None,
+    filters: Sequence[Filter] = (),
+) -> Mapping[str, Any]:
+    """What the documents of several models add up to, as if they were of one.
+
+    :param questions: names of models, and the parameters that choose among the
+        documents of each.
+    :param aggregations: in the secondary's own JSON.
+    :param access: as of :func:`get_collection`, for all models.
+    :param filters: as of :func:`get_collection`, for all models.
+    :return: nothing, if no model is asked.
+    :raises InvalidParameter: if there is no secondary, or for a wrong parameter.
+    :raises SecondaryUnavailable: if it does not answer; no primary could.
+    """
+    if engines.secondary is None:
+        raise InvalidParameter("_aggs", "only a secondary answers it; there is none.")
+    asked = []
+    for name, parameters in questions.items():
+        schema = engines.schema_of(name)
+        query = parse_parameters(schema, parameters).query
+        asked.append((schema, _narrowed(schema, query, access, filters)))
+    if not asked:
+        return {}
+    found: Mapping[str, Any] = engines.secondary.aggregate(asked, aggregations)
+    return found
+
+
+def _narrowed(
+    schema: ModelSchema, query: Query, access: Access | None, filters: Sequence[Filter]
+) -> Query:
+    query = replace(query, filters=(*query.filters, *filters))
+    return query if access is None else restricted(schema, query, access)
 
 
 def _wants_secondary(engines: Engines, schema: ModelSchema, request: Request) -> bool:

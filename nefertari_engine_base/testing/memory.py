@@ -57,6 +57,8 @@ from nefertari_engine_base.values import (
 #: Bytes that an id may have, as in Elasticsearch.
 LONGEST_ID = 512
 
+_NO_AGGREGATIONS = "The in-memory engine has no aggregations."
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -214,6 +216,18 @@ class MemoryEngine:
         """The name itself: values are compared as they are."""
         return path
 
+    def aggregate(
+        self,
+        questions: Sequence[tuple[ModelSchema, Query]],
+        aggregations: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        """Refused, as :meth:`search` refuses aggregations."""
+        raise QueryError(_NO_AGGREGATIONS)
+
+    def shared_name(self, schemas: Sequence[ModelSchema], path: str) -> str | None:
+        """The name itself."""
+        return path
+
     def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:
         """The documents of these ids, ``None`` where there is none; in real time."""
         collection = self._collection(schema)
@@ -266,7 +280,7 @@ class MemoryEngine:
 
     def _find(self, collection: Collection, query: Query) -> list[FoundSource]:
         if query.aggregations is not None:
-            raise QueryError("The in-memory engine has no aggregations.")
+            raise QueryError(_NO_AGGREGATIONS)
         if query.refresh:
             self.refresh([collection.schema])
         schema = collection.schema

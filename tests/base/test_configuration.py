@@ -226,6 +226,42 @@ def test_a_missing_database_url_says_what_to_set():
         config.include("nefertari_engine_base")
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "nefertari_engine_base",
+        "nefertari_engine_base.primary.sqla",
+        "nefertari_es",
+    ],
+)
+def test_an_engine_that_is_included_again_leaves_the_application_as_it_is(
+    configure, module
+):
+    engines = configure()
+    primaries, secondary = dict(engines.primaries), engines.secondary
+    again = Configurator(registry=engines.registry)
+    again.include(module)
+    again.commit()
+    assert engines_of(engines.registry) is engines
+    assert (engines.primaries, engines.secondary) == (primaries, secondary)
+    assert engines.schema_of("Movie").model is models.Movie
+
+
+def test_mongodb_is_not_connected_again_either(mongodb_url):
+    url = f"{mongodb_url}_again"
+    settings = {"nefertari.engine": "nefertari_engine_base.primary.mongo"}
+    config = Configurator(settings={**settings, "mongodb.url": url})
+    config.include("nefertari_engine_base")
+    config.commit()
+    engines = engines_of(config.registry)
+    (primary,) = engines.primaries.values()
+    again = Configurator(registry=config.registry)
+    again.include("nefertari_engine_base.primary.mongo")
+    again.commit()
+    assert list(engines.primaries.values()) == [primary]
+    engines.close()
+
+
 def test_a_model_without_an_application_says_so():
     class Lonely(Queryable):
         pass

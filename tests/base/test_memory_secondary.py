@@ -64,3 +64,5 @@ def test_aggregations_are_refused():
     bench = Workbench(MemoryEngine())
     with pytest.raises(QueryError):
         bench.engine.search(bench.schema, Query(aggregations={"a": {}}))
+    with pytest.raises(QueryError):
+        bench.engine.aggregate([(bench.schema, Query())], {"a": {}})

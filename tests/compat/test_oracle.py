@@ -1,7 +1,9 @@
-"""The newsroom answers as it does on real nefertari-sqla, but for what is listed here.
+"""The newsroom answers as it does on real nefertari-sqla, but for what is listed.
 
-The same requests are sent to both, and status, headers and JSON are compared. It needs
-an environment of packages from ten years ago, so it runs with ``RAMSES_TESTS=all``.
+The same requests are sent to both, and status, headers and JSON are compared. What the
+oracle answered is on record in ``oracle/answers``, since it needs packages from ten
+years ago. ``RAMSES_TESTS=all`` asks it again, and ``RAMSES_TESTS=record`` writes down
+what it answers. See ``oracle/differences.py`` for what is meant to be different.
 """
 
 from __future__ import annotations
@@ -10,95 +12,154 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from elasticsearch import Elasticsearch
 
-from tests.compat.test_ramses import RAML, ROOT, settings  # noqa: F401
+from tests.compat.newsroom import ROOT, token_raml
+from tests.compat.oracle.differences import DIFFERENCES, unintended
+from tests.compat.oracle.scenarios import SCENARIOS
+from tests.conftest import empty_database
 from tools import ramses
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("RAMSES_TESTS") != "all", reason="RAMSES_TESTS=all runs it"
-)
+_RECORDS = Path(__file__).parent / "oracle" / "answers"
+_WANTED = os.environ.get("RAMSES_TESTS")
 
-_DUPLICATE = "a duplicate is a conflict on SQLite as on any database"
-_MESSAGE = "the message names the model, and not the driver's class"
-_SET = "the value is refused when it is set, so that nefertari puts it in words"
-_NUMBER = "the message names the parameter"
-_ROLLED_BACK = "there, what a failed request had written stays in the index"
-_ORDER = "keys of related objects are in order"
+#: What is compared with the record when not everything is.
+_SHORT = [("tokens", "sqlite"), ("open", "sqlite")]
 
-#: Part of the request -> why the answer differs, and in which of its members.
-DIFFERENCES = {
-    'POST /users {"username": "Rick"': (_DUPLICATE, {"status", "json"}),
-    'POST /users {"username": "x"}': (_MESSAGE, {"json"}),
-    'PATCH /users/rick {"status": "nonsense"}': (_SET, {"json"}),
-    'POST /users/rick/groups {"nonsense": ""}': (_SET, {"json"}),
-    'POST /articles {"title": "t"}': (_MESSAGE, {"json"}),
-    '"kind": "poem"}': (_SET, {"json"}),
-    "GET /articles?_limit=-1": (_NUMBER, {"json"}),
-    "GET /articles?_start=1&_page=1": (_NUMBER, {"json"}),
-    "GET /users/rick null": (_ROLLED_BACK, {"json"}),
-    "GET /users/system": (_ORDER, {"json"}),
-    'PUT /articles/2 {"title": "new"}': (_MESSAGE, {"json"}),
-}
+#: The same, of what ``pserve`` serves.
+_SERVED = [("tickets", "postgresql")]
+
+_ALL = [(name, kind) for name in SCENARIOS for kind in ("sqlite", "postgresql")]
 
 
-def answers(python: Path, settings: dict[str, str]) -> list[dict[str, Any]]:  # noqa: F811
+@pytest.fixture
+def asked(request, settings, tmp_path, elasticsearch_url):
+    """A scenario, a kind of database, and the settings that it is played with."""
+    scenario, kind = request.param
+    if scenario == "open":
+        settings["auth"] = "false"
+    if scenario == "tokens":
+        settings["ramses.raml_schema"] = str(token_raml(tmp_path))
+    yield scenario, kind, settings
+    with Elasticsearch(elasticsearch_url) as client:
+        found = client.indices.get(index=f"{settings['elasticsearch.index_name']}-*")
+        if found:
+            client.indices.delete(index=",".join(found))
+
+
+@pytest.fixture
+def database(asked, server_of, tmp_path_factory) -> Iterator[str]:
+    """URL of an empty database of that kind."""
+    with empty_database(asked[1], server_of, tmp_path_factory) as url:
+        yield url
+
+
+def played(
+    python: Path, scenario: str, chosen: dict[str, str], *options: str
+) -> dict[str, Any]:
+    """The answers, and the versions that gave them."""
     result = subprocess.run(
-        [python, "-W", "ignore", "tests/ramses/scenario.py"],
+        [python, "-W", "ignore", "-m", "tests.compat.oracle.play", scenario, *options],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NEWSROOM": json.dumps(settings)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NEWSROOM": json.dumps(chosen)},
         capture_output=True,
         text=True,
     )
-    assert result.returncode == 0, result.stderr
-    return [plain(answer) for answer in json.loads(result.stdout)]
+    assert result.returncode == 0, result.stderr[-5000:]
+    answers: dict[str, Any] = json.loads(result.stdout)
+    return answers
 
 
-def plain(value: Any, name: str = "") -> Any:
-    """A value without what is different each time: times, scores, cookies, salts."""
-    if isinstance(value, dict):
-        left_out = ("timestamp", "took", "_score", "request_url", "headers")
-        return {k: plain(v, k) for k, v in value.items() if k not in left_out}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, str) and name == "password":
-        return value[:4]
-    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value):
-        return "a time"
-    return value
+def record_of(scenario: str, kind: str) -> Path:
+    return _RECORDS / f"{scenario}-{kind}.json"
 
 
-def test_answers_are_those_of_nefertari_sqla_but_for_what_is_listed(
-    settings,  # noqa: F811
-    tmp_path,
-):
-    new = {
-        **settings,
-        "sqlalchemy.url": f"sqlite:///{tmp_path / 'new.sqlite'}",
-        "nefertari.sync.visibility": "visible",
-    }
+def as_lines(record: dict[str, Any]) -> str:
+    """A record with one answer in a line, so that a change of one is one line."""
+    answers = ",\n".join(json.dumps(each) for each in record["answers"])
+    versions = json.dumps(record["versions"])
+    return f'{{"versions": {versions},\n"answers": [\n{answers}\n]}}\n'
+
+
+@pytest.mark.skipif(_WANTED is None, reason="RAMSES_TESTS=all asks the oracle")
+@pytest.mark.parametrize("asked", _ALL, indirect=True, ids=lambda pair: "-".join(pair))
+def test_the_oracle_answers_what_is_on_record(asked, database):
+    scenario, kind, chosen = asked
+    path = record_of(scenario, kind)
+    url = sa.make_url(database)
+    if kind == "postgresql":
+        url = url.set(drivername="postgresql+psycopg2")
     old = {
-        **{k: v for k, v in settings.items() if k != "pyramid.includes"},
-        "sqlalchemy.url": f"sqlite:///{tmp_path / 'old.sqlite'}",
+        **{k: v for k, v in chosen.items() if k != "pyramid.includes"},
+        "sqlalchemy.url": url.render_as_string(hide_password=False),
         "nefertari.engine": "nefertari_sqla",
-        "elasticsearch.enable_aggregations": "false",
     }
-    expected = answers(ramses.old_python(), old)
-    found = answers(ramses.python(), new)
-    different: dict[str, Any] = {}
-    unused = set(DIFFERENCES)
-    for there, here in zip(expected, found, strict=True):
-        members = {name for name in there if there[name] != here[name]}
-        known = {part for part in DIFFERENCES if part in there["request"]}
-        allowed = {name for part in known for name in DIFFERENCES[part][1]}
-        if members:
-            unused -= known
-        if members - allowed:
-            different[there["request"]] = {
-                name: (there[name], here[name]) for name in sorted(members)
-            }
-    assert different == {}
-    assert unused == set(), "these are the same by now"
+    record = played(ramses.old_python(), scenario, old)
+    if _WANTED == "record":
+        path.write_text(as_lines(record))
+    written = json.loads(path.read_text())
+    changed = [
+        (then, now)
+        for then, now in zip(written["answers"], record["answers"], strict=True)
+        if then != now
+    ]
+    assert changed == [], (
+        f"{path.name} is out of date: RAMSES_TESTS=record writes it anew. It is of "
+        f"{written['versions']}, these are of {record['versions']}."
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    _SHORT if _WANTED is None else _ALL,
+    indirect=True,
+    ids=lambda pair: "-".join(pair),
+)
+def test_answers_are_those_on_record_but_for_what_is_listed(asked, database):
+    compare(*asked, database)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    _SERVED if _WANTED is None else _ALL,
+    indirect=True,
+    ids=lambda pair: "-".join(pair),
+)
+def test_answers_of_a_server_are_those_on_record_but_for_what_is_listed(
+    asked, database
+):
+    compare(*asked, database, "--served")
+
+
+def compare(
+    scenario: str,
+    kind: str,
+    chosen: dict[str, str],
+    database: str,
+    *options: str,
+) -> None:
+    record = json.loads(record_of(scenario, kind).read_text())
+    new = {**chosen, "sqlalchemy.url": database}
+    found = played(ramses.python(), scenario, new, *options)["answers"]
+    wrong, same = unintended(record["answers"], found, scenario, kind)
+    assert wrong == {}
+    assert same == set(), "these are the same by now"
+
+
+def _rows(text: str) -> list[str]:
+    """First cells of the table of differences, each in one line."""
+    section = text.partition("What differs from nefertari-sqla")[2]
+    table = section.partition(":widths: 40 60\n\n")[2].partition("\n\n")[0]
+    cells: Sequence[str] = re.findall(r"   \* - (.*?)\n     - ", table, re.DOTALL)
+    return [" ".join(cell.split()) for cell in cells if cell != "Here"]
+
+
+def test_the_documentation_has_every_difference_and_no_other():
+    page = (ROOT / "docs" / "howto" / "ramses.rst").read_text()
+    assert sorted(_rows(page)) == sorted({each.here for each in DIFFERENCES})

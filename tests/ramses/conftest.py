@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,20 @@ from tests.ramses.programs import write_ini
 _SETTINGS = json.loads(os.environ.get("NEWSROOM", "{}"))
 
 collect_ignore_glob = [] if _SETTINGS else ["test_*.py"]
+
+
+def _mode() -> str:
+    if _SETTINGS.get("auth") == "false":
+        return "open"
+    raml = Path(_SETTINGS["ramses.raml_schema"]).read_text()
+    return "tokens" if "securedBy: [token]" in raml else "tickets"
+
+
+#: How one authenticates oneself: by ``tickets``, by ``tokens``; not at all if ``open``.
+MODE = _mode() if _SETTINGS else ""
+
+#: For tests of who may do what.
+authenticated = pytest.mark.skipif(MODE == "open", reason="everybody may do everything")
 
 ADMIN = {"login": "system", "password": "123456"}
 
@@ -70,6 +86,12 @@ def remove_rows() -> None:
             if owner is not None:
                 rows = [row for row in rows if getattr(row, owner) != "system"]
             model._delete_many(rows)
+    if MODE == "open":
+        # Nobody needs one there; the tests know him.
+        user = engine.get_document_cls("User")
+        known = {"email": "system@example.com", "password": "123456"}
+        groups = {"groups": ["admin"]}
+        user.get_or_create(username="system", defaults={**known, **groups})
     transaction.commit()
     Client.written = True
 
@@ -89,22 +111,22 @@ def anonymous(wsgi, empty):
 
 
 @pytest.fixture
-def admin(wsgi, empty, tickets):
-    """A client that has logged in as administrator."""
+def admin(wsgi, empty, credentials):
+    """A client that is known to be the administrator."""
     client = Client(wsgi)
-    if _SETTINGS["auth"] == "true":
-        if "admin" not in tickets:
-            client.post_json("/auth/login", ADMIN)
-            tickets["admin"] = list(client.cookiejar)
-        for cookie in tickets["admin"]:
-            client.cookiejar.set_cookie(cookie)
+    if MODE != "open":
+        if not credentials:
+            url = "/auth/login" if MODE == "tickets" else "/auth/token"
+            answer = client.post_json(url, ADMIN)
+            credentials += [list(client.cookiejar), answer.headers]
+        client.remember(*credentials)
     return client
 
 
 @pytest.fixture(scope="session")
-def tickets():
-    """Cookies of who has logged in; checking a password takes its time."""
-    return {}
+def credentials():
+    """Cookies and headers of the administrator; checking a password takes its time."""
+    return []
 
 
 @pytest.fixture
@@ -112,7 +134,8 @@ def rick(admin, wsgi):
     """A client that has registered himself, as rick."""
     client = Client(wsgi)
     account = {"username": "rick", "email": "rick@x.com", "password": "secret"}
-    client.post_json("/auth/register", account)
+    answer = client.post_json("/auth/register", account)
+    client.remember((), answer.headers)
     return client
 
 
@@ -121,6 +144,13 @@ class Client(webtest.TestApp):
     all writes before a read."""
 
     written = True
+
+    def remember(self, cookies: Iterable[Any], headers: Mapping[str, str]) -> None:
+        """Send these cookies, and the token of these headers, if there is one."""
+        for cookie in cookies:
+            self.cookiejar.set_cookie(cookie)
+        if token := headers.get("WWW-Authenticate"):
+            self.extra_environ["HTTP_AUTHORIZATION"] = token
 
     def do_request(self, request: Any, *arguments: Any, **options: Any) -> Any:
         """Send a request."""

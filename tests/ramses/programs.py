@@ -47,7 +47,7 @@ def write_ini(path: Path) -> None:
 
 
 def run_program(name: str, *arguments: object) -> str:
-    """What a program of nefertari's prints, beside the stand-ins.
+    """What a program of nefertari's says, on either output, beside the stand-ins.
 
     :raises subprocess.CalledProcessError: if it fails.
     """
@@ -58,6 +58,7 @@ def run_program(name: str, *arguments: object) -> str:
         check=True,
         timeout=120,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     return result.stdout

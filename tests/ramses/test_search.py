@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ramses.conftest import authenticated
 from tests.ramses.test_articles import three, titles  # noqa: F401
 
 
@@ -37,7 +38,30 @@ def test_articles_are_aggregated(admin, three):  # noqa: F811
     assert len(answer["by"]["buckets"]) == 3
 
 
+def test_several_collections_are_aggregated_as_one(admin, three):  # noqa: F811
+    url = "/users,articles?_aggs.by.terms.field"
+    found = admin.get(f"{url}=username&_aggs.mean.avg.field=price").json
+    assert {bucket["key"] for bucket in found["by"]["buckets"]} == {"rick", "system"}
+    assert found["mean"]["value"] == 2.0
+    found = admin.get(f"{url}=author&q=gun OR rick&title=s2").json
+    assert [(b["key"], b["doc_count"]) for b in found["by"]["buckets"]] == [
+        ("system", 1),
+    ]
+    both = admin.get("/users,articles?_aggs.n.value_count.field=created_at").json
+    assert both == {"n": {"value": 5}}
+    nothing = admin.get(f"{url}=author&username=rick&title=s1").json
+    assert nothing["by"]["buckets"] == []
+    answer = admin.get("/users,articles?_aggs.x.max.field=nonsense", status=400).json
+    assert "nonsense" in answer["message"]
+    assert admin.get("/nosuch,neither?_aggs.x.max.field=id").json == {}
+
+
+@authenticated
 def test_nobody_aggregates_what_he_does_not_see(anonymous, three):  # noqa: F811
     anonymous.get("/articles?_aggs.x.min.field=price", status=403)
+    for field in ("price", "password"):
+        url = f"/users,articles?_aggs.by.sub.aggs.x.terms.field={field}"
+        answer = anonymous.get(url, status=403).json
+        assert field in answer["message"]
     answer = anonymous.get("/articles?_aggs.x.value_count.field=id").json
     assert answer == {"x": {"value": len(three)}}

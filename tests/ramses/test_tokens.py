@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ramses.conftest import MODE
+
+pytestmark = pytest.mark.skipif(MODE != "tokens", reason="there are no tokens")
+
 ACCOUNT = {"username": "morty", "email": "m@x.com", "password": "secret"}
 LOGIN = {"login": "morty", "password": "secret"}
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from tests.ramses.conftest import authenticated
+
 RICK = {"username": "Rick", "email": "RICK@x.com", "password": "secret"}
 
 
+@authenticated
 def test_everybody_sees_public_fields_of_a_collection(anonymous):
     answer = anonymous.get("/users").json
     assert answer["total"] == answer["count"] == 1
@@ -54,6 +57,7 @@ def test_a_user_is_shown_with_his_profile_and_the_keys_of_his_articles(admin):
     assert user["profile"]["_type"] == "Profile"
 
 
+@authenticated
 def test_oneself_is_called_self(admin):
     assert admin.get("/users/self").json["username"] == "system"
 
@@ -138,4 +142,12 @@ def test_a_profile_belongs_to_a_user(admin):
     assert admin.patch_json(url, {"address": "C-138"}).json["address"] == "C-138"
     assert admin.get(url).json["address"] == "C-138"
     assert admin.get("/users/rick").json["profile"]["address"] == "C-138"
-    admin.delete(url, status=405)
+    # A replaced one has nothing but what was given: no user, either.
+    assert admin.put_json(url, {"address": "C-139"}).json["user"] is None
+    assert admin.get("/users/rick").json["profile"] is None
+    admin.post_json(url, {"address": "C-140"}, status=201)
+    assert admin.get("/users/rick").json["profile"]["address"] == "C-140"
+    assert admin.delete(url).json["message"] == "Deleted"
+    assert admin.get("/users/rick").json["profile"] is None
+    for method in (admin.patch_json, admin.delete_json):
+        method("/users/rick/settings", {"a": 1}, status=405)

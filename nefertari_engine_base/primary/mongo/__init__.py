@@ -14,6 +14,7 @@ from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated
 
 from nefertari_engine_base.compat.names import CONTRACT
+from nefertari_engine_base.engines import engines_of
 from nefertari_engine_base.exceptions import ConfigurationError
 
 try:
@@ -45,6 +46,8 @@ def includeme(config: Configurator) -> None:
         MongoEngine has another default connection.
     """
     config.include("nefertari_engine_base")
+    if not engines_of(config.registry).is_first_inclusion(__name__):
+        return
     url = config.get_settings().get("mongodb.url")
     if not url:
         raise ConfigurationError(

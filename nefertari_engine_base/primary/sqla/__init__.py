@@ -13,6 +13,7 @@ from typing import Any
 from pyramid.config import Configurator
 
 from nefertari_engine_base.compat.names import CONTRACT
+from nefertari_engine_base.engines import engines_of
 from nefertari_engine_base.exceptions import ConfigurationError
 
 try:
@@ -37,6 +38,8 @@ def __getattr__(name: str) -> Any:
 def includeme(config: Configurator) -> None:
     """Make the engine of the settings, and ``request.dbsession``."""
     config.include("nefertari_engine_base")
+    if not engines_of(config.registry).is_first_inclusion(__name__):
+        return
     settings = config.get_settings()
     if "sqlalchemy.url" not in settings:
         raise ConfigurationError(

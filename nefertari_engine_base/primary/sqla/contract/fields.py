@@ -101,29 +101,32 @@ class ChoiceField(BaseField):
     _type_keywords = ("choices", "collation")
 
 
-class IntegerField(BaseField):
+class WholeNumberField(BaseField):
+    """Base of the fields of whole numbers."""
+
+    _type_keywords = ("min_value", "max_value")
+
+
+class IntegerField(WholeNumberField):
     """``min_value``, ``max_value``."""
 
     _sqla_type_cls = types.LimitedInteger
-    _type_keywords = ("min_value", "max_value")
 
 
 class IdField(IntegerField):
     """An integer that the database counts up, where it is the primary key."""
 
 
-class BigIntegerField(BaseField):
+class BigIntegerField(WholeNumberField):
     """``min_value``, ``max_value``."""
 
     _sqla_type_cls = types.LimitedBigInteger
-    _type_keywords = ("min_value", "max_value")
 
 
-class SmallIntegerField(BaseField):
+class SmallIntegerField(WholeNumberField):
     """``min_value``, ``max_value``."""
 
     _sqla_type_cls = types.LimitedSmallInteger
-    _type_keywords = ("min_value", "max_value")
 
 
 class FloatField(BaseField):
@@ -146,11 +149,16 @@ class BooleanField(BaseField):
     _sqla_type_cls = types.Boolean
 
 
-class DateTimeField(BaseField):
+class ZonedField(BaseField):
+    """Base of the fields that may have a zone."""
+
+    _type_keywords = ("timezone",)
+
+
+class DateTimeField(ZonedField):
     """``timezone``."""
 
     _sqla_type_cls = types.DateTime
-    _type_keywords = ("timezone",)
 
 
 class DateField(BaseField):
@@ -159,11 +167,10 @@ class DateField(BaseField):
     _sqla_type_cls = types.Date
 
 
-class TimeField(BaseField):
+class TimeField(ZonedField):
     """``timezone``."""
 
     _sqla_type_cls = types.Time
-    _type_keywords = ("timezone",)
 
 
 class IntervalField(BaseField):

@@ -204,7 +204,17 @@ class Boolean(Checked):
 # --- time --------------------------------------------------------------------------
 
 
-class DateTime(Checked):
+class Zoned(Checked):
+    """Base of the types that may have a zone."""
+
+    cache_ok = True
+
+    def __init__(self, timezone: bool = False) -> None:
+        self.timezone = timezone
+        super().__init__(timezone=timezone)
+
+
+class DateTime(Zoned):
     """A date and time; text is ISO 8601, ``Z`` for UTC included.
 
     Without ``timezone`` a value that has a zone is stored as it is in UTC.
@@ -212,10 +222,6 @@ class DateTime(Checked):
 
     impl = sa.DateTime
     cache_ok = True
-
-    def __init__(self, timezone: bool = False) -> None:
-        self.timezone = timezone
-        super().__init__(timezone=timezone)
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""
@@ -233,15 +239,11 @@ class Date(Checked):
         return values.day(value)
 
 
-class Time(Checked):
+class Time(Zoned):
     """A time of day."""
 
     impl = sa.Time
     cache_ok = True
-
-    def __init__(self, timezone: bool = False) -> None:
-        self.timezone = timezone
-        super().__init__(timezone=timezone)
 
     def convert(self, value: Any) -> Any:
         """See :meth:`Checked.convert`."""

@@ -137,11 +137,17 @@ def refused_rows(model: type) -> Iterator[None]:
     except IntegrityError as error:
         if _is_duplicate(error):
             raise conflict(f"Resource `{model.__name__}` already exists.") from error
-        raise bad_request(f"{model.__name__}: {error.orig}") from error
+        raise _bad_row(model, error) from error
     except StatementError as error:
         if isinstance(error, DBAPIError) and not isinstance(error, sa.exc.DataError):
             raise
-        raise bad_request(f"{model.__name__}: {error.orig}") from error
+        raise _bad_row(model, error) from error
+
+
+def _bad_row(model: type, error: StatementError) -> Exception:
+    # PostgreSQL goes on with the whole row, which has hashes of passwords in it.
+    reason = str(error.orig).partition("\n")[0]
+    return bad_request(f"{model.__name__}: {reason}")
 
 
 def _is_duplicate(error: IntegrityError) -> bool:

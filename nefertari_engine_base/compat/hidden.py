@@ -7,7 +7,7 @@ is the row's own content, and stays; the keys of rows that lead back to it are t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyramid.settings import asbool
@@ -70,7 +70,7 @@ def hide_keys(
         wanted = {key for data, name in found for key in _listed(data[name])}
         known = engines.schemas.get(target)
         # Of a model without documents nobody can be asked.
-        seen = visible_keys(engines, known, list(wanted), reader) if known else set()
+        seen = visible_keys(engines, known, wanted, reader) if known else set()
         for data, name in found:
             if isinstance(data[name], list):
                 data[name] = [key for key in data[name] if key in seen]
@@ -79,20 +79,23 @@ def hide_keys(
 
 
 def visible_keys(
-    engines: Engines, schema: ModelSchema, keys: Sequence[Any], asking: Access
+    engines: Engines, schema: ModelSchema, keys: Iterable[Any], asking: Access
 ) -> set[Any]:
     """Those of the keys whose rows let somebody in now."""
     name = schema.primary_key[0]
+    # A document has a key in its own form, where a row may have an object.
+    by_id = {schema.document_id([key]): key for key in keys}
+    ids = list(by_id)
     seen: set[Any] = set()
-    for start in range(0, len(keys), _ROWS_AT_ONCE):
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
         chosen = {
-            name: keys[start : start + _ROWS_AT_ONCE],
+            name: [by_id[id_] for id_ in ids[start : start + _ROWS_AT_ONCE]],
             "_limit": None,
             "_fields": name,
             "_query_secondary": False,
         }
         rows = dispatcher.get_collection(engines, schema.name, chosen, access=asking)
-        seen.update(getattr(row, name) for row in rows)
+        seen.update(by_id[schema.document_id([getattr(row, name)])] for row in rows)
     return seen
 
 

@@ -27,6 +27,15 @@ def test_access_control_lists_filter_on_postgresql_with_elasticsearch(run, guard
     run("postgresql", _GUARDS)
 
 
+def test_access_control_lists_filter_on_mongodb_with_elasticsearch(run, guarded):
+    run("mongodb", _GUARDS)
+
+
+def test_access_control_lists_filter_on_mongodb_without_a_secondary(run, guarded):
+    guarded["nefertari.engine"] = SQLA
+    run("mongodb", _GUARDS)
+
+
 @pytest.mark.skipif(not _ALL, reason="one way is enough for the short form")
 @pytest.mark.parametrize("search", ["elasticsearch", "opensearch"])
 def test_access_control_lists_filter_on_sqlite_with(run, guarded, server_of, search):

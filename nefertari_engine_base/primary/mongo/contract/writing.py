@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure, WriteError
 
 from nefertari_engine_base.compat.errors import bad_request, conflict
 from nefertari_engine_base.compat.writing import Writing
+from nefertari_engine_base.primary.mongo.access import AccessListField
 from nefertari_engine_base.primary.mongo.contract import attributes
 from nefertari_engine_base.primary.mongo.contract.fields import made
 from nefertari_engine_base.primary.mongo.links import links_of
@@ -125,7 +126,8 @@ class Writes(Writing):
     def _holds(cls, name: str) -> type | None:
         model: Any = cls
         field = model._fields.get(name)
-        if isinstance(field, me.ListField):
+        # An access control list is replaced: the order of its entries has a meaning.
+        if isinstance(field, me.ListField) and not isinstance(field, AccessListField):
             return list
         return dict if isinstance(field, me.DictField) else None
 

@@ -7,10 +7,11 @@ import pytest
 from pyramid.config import Configurator
 
 from nefertari_engine_base import engines_of
+from nefertari_engine_base.compat.generating import add_documents
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.primary import mongo as engine
 from nefertari_engine_base.primary.mongo.contract import relations
-from nefertari_engine_base.primary.mongo.contract.setup import add_documents
+from nefertari_engine_base.primary.mongo.contract.registry import get_document_classes
 from nefertari_engine_base.sync.worker import drain
 from nefertari_engine_base.testing.memory import MemoryEngine
 
@@ -341,7 +342,7 @@ def index(mongodb):
     config.add_secondary_engine(secondary)
     config.commit()
     engines = engines_of(config.registry)
-    add_documents(engines)
+    add_documents(engines, get_document_classes().values())
     engines.setup_database()
 
     def shown(instance):

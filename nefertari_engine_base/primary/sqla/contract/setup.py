@@ -1,19 +1,17 @@
-"""From the models of nefertari to their documents, once all of them are known."""
+"""The database of an application of nefertari."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pyramid.config import Configurator
-from sqlalchemy.orm import class_mapper, configure_mappers
+from sqlalchemy.orm import configure_mappers
 
-from nefertari_engine_base.engines import Engines, engines_of
+from nefertari_engine_base.compat.generating import add_documents
+from nefertari_engine_base.engines import engines_of
 from nefertari_engine_base.primary.sqla.contract import sessions
 from nefertari_engine_base.primary.sqla.contract.base import Base, get_document_classes
-from nefertari_engine_base.primary.sqla.contract.relations import relations_of
 from nefertari_engine_base.primary.sqla.engine import SQLAlchemyEngine
-from nefertari_engine_base.schema import Nested, SecondaryOptions
 
 
 def setup_database(config: Configurator) -> None:
@@ -26,32 +24,7 @@ def setup_database(config: Configurator) -> None:
     engines = engines_of(config.registry)
     engine: Any = engines.primaries[SQLAlchemyEngine.name]
     sessions.use(engine)
-    add_documents(engines)
+    configure_mappers()
+    add_documents(engines, get_document_classes().values())
     Base.metadata.create_all(engine.engine)
     engines.setup_database()
-
-
-def add_documents(engines: Engines) -> None:
-    """Generate the documents of models that have none yet."""
-    configure_mappers()
-    for model in get_document_classes().values():
-        wanted = getattr(model, "_index_enabled", False)
-        if wanted and engines.options_of(model) is None:
-            engines.add_model(model, SecondaryOptions(nested=dict(_embedded(model))))
-    engines.complete()
-
-
-def _embedded(
-    model: Any, depth: int | None = None, path: str = ""
-) -> Iterator[tuple[str, Nested]]:
-    """Every relation: by the key of what it leads to, or whole if it is nested."""
-    depth = model._nesting_depth if depth is None else depth
-    for name, relation in relations_of(model).items():
-        target = relation.mapper.class_
-        if depth > 0 and name in model._nested_relationships:
-            yield path + name, Nested()
-            yield from _embedded(target, depth - 1, f"{path}{name}.")
-        else:
-            keys = class_mapper(target).primary_key
-            names = [target.__mapper__.get_property_by_column(k).key for k in keys]
-            yield path + name, Nested(fields=tuple(names))

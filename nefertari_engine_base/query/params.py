@@ -148,6 +148,10 @@ def _filter(
     if suffix == "exists":
         return Filter(name, Operator.EXISTS, _parse_boolean(parameter, value))
     if suffix == "bool":
+        if field.kind is not Kind.BOOLEAN:
+            raise InvalidParameter(
+                parameter, f"__bool is for booleans; {name} is {field.kind}."
+            )
         return Filter(name, Operator.EQ, _parse_boolean(parameter, value))
     operator = _OPERATORS.get(suffix, Operator.EQ)
     many = isinstance(value, list | tuple | set | frozenset)

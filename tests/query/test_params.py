@@ -106,6 +106,7 @@ def test_a_filter_becomes_a_value_of_its_field(parameters, expected):
         ({"_aggs": "year"}, "mapping"),
         ({"_lmit": 1}, "Did you mean _limit"),
         ({"_strict": "perhaps"}, "true or false"),
+        ({"year__bool": "true"}, "year is"),
     ],
 )
 def test_a_bad_parameter_is_one_clear_error(parameters, says):

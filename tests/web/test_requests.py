@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyramid.response import Response
 from webtest import TestApp
@@ -253,6 +253,7 @@ ENGINES = st.sampled_from([[], [("_query_secondary", "false")]])
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(PARAMETERS, ENGINES)
+@example([("id__bool", "true")], [("_query_secondary", "false")])
 def test_no_query_string_whatsoever_is_an_error_of_the_server(app, parameters, engine):
     query = urlencode([*parameters, *engine])
     response = app.web.get(f"/movies?{query}", expect_errors=True)

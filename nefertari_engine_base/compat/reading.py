@@ -255,6 +255,14 @@ class Reading:
         return not_found(f"'{cls.__name__}({shown})' resource not found")
 
 
+def refusal(model: type, params: Mapping[str, Any], reason: object) -> Exception:
+    """What to raise for a value that is refused: of a question about one item, which so
+    cannot exist, that it is not found."""
+    if params.get("_item_request"):
+        return not_found(f"'{model.__name__}({dict(params)})' resource not found")
+    return bad_request(str(reason))
+
+
 def chosen_fields(fields: Sequence[str], every: Iterable[str]) -> list[str]:
     """Those of all fields that ``_fields`` names, or, with ``-``, does not."""
     known = list(every)

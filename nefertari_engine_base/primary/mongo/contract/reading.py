@@ -9,9 +9,14 @@ from typing import Any
 import mongoengine as me
 from pyramid.settings import asbool
 
-from nefertari_engine_base.compat.errors import bad_request, not_found
+from nefertari_engine_base.compat.errors import bad_request
 from nefertari_engine_base.compat.paging import split_names
-from nefertari_engine_base.compat.reading import Reading, Rows, chosen_fields
+from nefertari_engine_base.compat.reading import (
+    Reading,
+    Rows,
+    chosen_fields,
+    refusal,
+)
 from nefertari_engine_base.primary.mongo.links import Link, keys_in, links_of
 
 _REFUSED = (me.ValidationError, me.errors.InvalidQueryError, me.LookUpError, ValueError)
@@ -134,7 +139,4 @@ def refused_values(model: type, params: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except _REFUSED as error:
-        if params.get("_item_request"):
-            name = model.__name__
-            raise not_found(f"'{name}({dict(params)})' resource not found") from error
-        raise bad_request(str(error)) from error
+        raise refusal(model, params, error) from error

@@ -11,9 +11,9 @@ from pyramid.settings import asbool
 from sqlalchemy.exc import DataError, StatementError
 from sqlalchemy.orm import Mapper, Query, Session, class_mapper
 
-from nefertari_engine_base.compat.errors import bad_request, not_found
+from nefertari_engine_base.compat.errors import bad_request
 from nefertari_engine_base.compat.paging import split_names
-from nefertari_engine_base.compat.reading import Reading, Rows, chosen_fields
+from nefertari_engine_base.compat.reading import Reading, Rows, chosen_fields, refusal
 from nefertari_engine_base.primary.sqla.contract import containers
 from nefertari_engine_base.primary.sqla.contract.sessions import current_session
 
@@ -140,7 +140,4 @@ def refused_values(model: type, params: Mapping[str, Any]) -> Iterator[None]:
         cause = error.orig
         if not isinstance(error, DataError) and not isinstance(cause, ValueError):
             raise
-        if params.get("_item_request"):
-            name = model.__name__
-            raise not_found(f"'{name}({dict(params)})' resource not found") from error
-        raise bad_request(str(cause)) from error
+        raise refusal(model, params, cause) from error

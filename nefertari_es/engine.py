@@ -162,10 +162,6 @@ class ElasticsearchEngine:
         """How many documents match, exactly."""
         return self._reader.count(self.model_of(schema), query)
 
-    def exact_name(self, schema: ModelSchema, path: str) -> str | None:
-        """The field of the index that holds whole values, such as ``title.raw``."""
-        return self.model_of(schema).field(path).exact
-
     def aggregate(
         self,
         questions: Sequence[tuple[ModelSchema, Query]],
@@ -176,7 +172,8 @@ class ElasticsearchEngine:
         return self._reader.aggregate(asked, aggregations)
 
     def shared_name(self, schemas: Sequence[ModelSchema], path: str) -> str | None:
-        """The field that holds whole values in the indices of all these models."""
+        """The field that holds whole values in the indices of all these models, such
+        as ``title.raw``."""
         return shared_name([self.model_of(schema) for schema in schemas], path)
 
     def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:

@@ -47,7 +47,6 @@ _PARAMETERS = (
 _WRITTEN = Outcome.WRITTEN
 
 _CONFLICT = 409
-_NOT_FOUND = 404
 _TOO_LARGE = 413
 
 #: Errors of one item that are the server's or the index's state, not the document's.

@@ -13,10 +13,7 @@ from typing import Any, ClassVar
 
 from pyramid.threadlocal import get_current_registry
 
-from nefertari_engine_base.compat.errors import (
-    not_found,
-    translated_errors,
-)
+from nefertari_engine_base.compat.errors import not_found, translated_errors
 from nefertari_engine_base.compat.guards import access_of, entry_of
 from nefertari_engine_base.compat.hidden import hide_keys, reader_of, visible_keys
 from nefertari_engine_base.compat.objects import data_of, proxy_of

@@ -158,13 +158,6 @@ class ISecondaryEngine(Interface):
     def count(schema: ModelSchema, query: Query) -> int:
         """How many documents match, exactly."""
 
-    def exact_name(schema: ModelSchema, path: str) -> str | None:
-        """What aggregations call whole values of the field of a dotted name; ``None``
-        if the engine cannot compare such values.
-
-        :raises QueryError: if there is no such field.
-        """
-
     def aggregate(
         questions: Sequence[tuple[ModelSchema, Query]],
         aggregations: Mapping[str, Any],
@@ -185,8 +178,9 @@ class ISecondaryEngine(Interface):
         """
 
     def shared_name(schemas: Sequence[ModelSchema], path: str) -> str | None:
-        """:meth:`exact_name` in all of these models at once; those without such a
-        field do not count.
+        """What aggregations over these models, one or several, call whole values of
+        the field of a dotted name; ``None`` if the engine cannot compare such values.
+        Models without such a field do not count.
 
         :raises QueryError: if no model has it, or the models that do compare its
             values differently.

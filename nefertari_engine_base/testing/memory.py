@@ -212,10 +212,6 @@ class MemoryEngine:
         """How many documents match."""
         return len(self._find(self._collection(schema), query))
 
-    def exact_name(self, schema: ModelSchema, path: str) -> str | None:
-        """The name itself: values are compared as they are."""
-        return path
-
     def aggregate(
         self,
         questions: Sequence[tuple[ModelSchema, Query]],
@@ -225,7 +221,7 @@ class MemoryEngine:
         raise QueryError(_NO_AGGREGATIONS)
 
     def shared_name(self, schemas: Sequence[ModelSchema], path: str) -> str | None:
-        """The name itself."""
+        """The name itself: values are compared as they are."""
         return path
 
     def get(self, schema: ModelSchema, ids: Sequence[str]) -> Sequence[Any | None]:

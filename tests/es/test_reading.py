@@ -191,11 +191,11 @@ def test_a_field_that_is_declared_as_something_else_is_named():
 
 
 def test_aggregations_know_whole_values_by_the_name_that_the_engine_tells(bench):
-    name = bench.engine.exact_name(bench.schema, "string")
+    name = bench.engine.shared_name([bench.schema], "string")
     assert name == "string.raw"
-    assert bench.engine.exact_name(bench.schema, "integer") == "integer"
+    assert bench.engine.shared_name([bench.schema], "integer") == "integer"
     query = Query(aggregations={"by": {"terms": {"field": name}}})
     buckets = bench.engine.search(bench.schema, query).aggregations["by"]["buckets"]
     assert {bucket["key"] for bucket in buckets} == {"Blade Runner", "Alien"}
     with pytest.raises(InvalidParameter):
-        bench.engine.exact_name(bench.schema, "nonsense")
+        bench.engine.shared_name([bench.schema], "nonsense")

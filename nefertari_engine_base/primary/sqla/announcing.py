@@ -10,26 +10,22 @@ https://docs.sqlalchemy.org/en/20/orm/session_events.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction
 
-from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.sqla.debts import insert_debts
 from nefertari_engine_base.primary.sqla.sources import SOURCES, Source
+from nefertari_engine_base.primary.sqla.tables import explained
 from nefertari_engine_base.sync.transaction import TransactionLog
 from nefertari_engine_base.values import Action, Change
 
 _INFO = "nefertari_engine_base"
-#: How the names of the tables of delivery begin.
-_TABLES = "nefertari_"
 
 #: A change, and the instance it happened to, if there is one.
 Found = tuple[Source, Change, Any]
@@ -145,21 +141,6 @@ def _publish(
                 groups.setdefault((source.model, change.action), []).append(change)
         for (model, _), group in groups.items():
             publisher.publish_many(log, model, group)
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """A missing outbox, which a new application may well have, explained."""
-    try:
-        yield
-    except (OperationalError, ProgrammingError) as error:
-        if _TABLES in str(error.orig):
-            raise PrimaryError(
-                f"The database lacks the tables {_TABLES}*, in which changes are kept "
-                f"until they are indexed. Call setup_database(config), or "
-                f"nefertari-es setup."
-            ) from error
-        raise
 
 
 def _by_publisher(

@@ -19,12 +19,11 @@ from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters
 from nefertari_engine_base.primary.sqla.debts import HIGHEST_FENCE, raise_fence
+from nefertari_engine_base.primary.sqla.entries import ENTRY_COLUMNS, entry_of
 from nefertari_engine_base.primary.sqla.outbox import (
     ACKNOWLEDGE,
-    ENTRY_COLUMNS,
     SQLClaim,
     SQLOutbox,
-    entry_of,
 )
 from nefertari_engine_base.primary.sqla.tables import (
     VERSION_JUMP,

@@ -25,6 +25,7 @@ from nefertari_engine_base.primary.sqla.debts import (
     UNFENCED_TEXT,
     raise_fence,
 )
+from nefertari_engine_base.primary.sqla.entries import ENTRY_COLUMNS, entry_of
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
     UnreadableRows,
@@ -33,11 +34,9 @@ from nefertari_engine_base.primary.sqla.json_loading import (
 )
 from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.outbox import (
-    ENTRY_COLUMNS,
     LoaderOf,
     SQLClaim,
     SQLOutbox,
-    entry_of,
     own_engine,
 )
 from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, VERSION_JUMP

@@ -10,20 +10,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.engine import Connection, Dialect, Engine, Row
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.sql.dml import ReturningInsert
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
 from nefertari_engine_base.primary.sqla.debts import UNFENCED, Indebted
+from nefertari_engine_base.primary.sqla.entries import insert_entries, rows_of
 from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
 from nefertari_engine_base.refusals import load_apart
@@ -37,19 +36,6 @@ from nefertari_engine_base.values import (
     Touch,
 )
 
-#: How the columns of a claimed row make an entry.
-ENTRY_COLUMNS = (
-    outbox.c.id,
-    outbox.c.secondary,
-    outbox.c.model,
-    outbox.c.key,
-    outbox.c.path,
-    outbox.c.cursor,
-    outbox.c.attempts,
-)
-
-_INSERT = insert(outbox).returning(*ENTRY_COLUMNS)
-_INSERT_ONE = insert(outbox).returning(outbox.c.id)
 DELETE = delete(outbox).where(outbox.c.id.in_(bindparam("ids", expanding=True)))
 #: Removes what was written with ``version``, unless that has to be repeated.
 ACKNOWLEDGE = DELETE.where(UNFENCED)
@@ -85,73 +71,6 @@ BURY = (
 
 #: Finds the loader of a model. :raises KeyError:
 LoaderOf = Callable[[str], Loader]
-
-
-def entry_of(row: Row[Any] | tuple[Any, ...]) -> OutboxEntry:
-    """The entry of a row that begins with :data:`ENTRY_COLUMNS`."""
-    id_, secondary, model, key, path, cursor, attempts = tuple(row)[:7]
-    return OutboxEntry(id_, Touch(secondary, model, key, path), cursor, attempts)
-
-
-def rows_of(touches: Iterable[Touch]) -> list[dict[str, Any]]:
-    """Rows to insert for touches."""
-    return [
-        {
-            "secondary": touch.secondary,
-            "model": touch.model,
-            "path": touch.path,
-            "key": touch.key,
-        }
-        for touch in touches
-    ]
-
-
-def _insert_entries(
-    connection: Connection, touches: Sequence[Touch], announced: bool
-) -> list[OutboxEntry]:
-    rows = rows_of(touches)
-    if len(rows) == 1:
-        return [OutboxEntry(_insert_one(connection, rows[0], announced), touches[0])]
-    statement = _announcing(_INSERT) if announced else _INSERT
-    return list(map(entry_of, connection.execute(statement, rows)))
-
-
-@cache
-def _announcing(statement: ReturningInsert[Any]) -> ReturningInsert[Any]:
-    return statement.returning(waking.NOTIFICATION)
-
-
-def _insert_one(connection: Connection, row: Mapping[str, Any], announced: bool) -> int:
-    # Most transactions change one document, and each waits for this statement. By the
-    # driver's cursor it costs half of what it costs as an expression.
-    statement, names = _insert_text(connection.dialect, announced)
-    values: Any = tuple(row[name] for name in names) if names else row
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement, values)
-        number: int = cursor.fetchone()[0]  # type: ignore[index]
-        return number
-    except connection.dialect.loaded_dbapi.Error as error:
-        # What the session's other statements raise: retries look for it.
-        raise DBAPIError.instance(
-            statement,
-            values,
-            error,
-            connection.dialect.loaded_dbapi.Error,
-            dialect=connection.dialect,
-        ) from error
-    finally:
-        cursor.close()
-
-
-@cache
-def _insert_text(dialect: Dialect, announced: bool) -> tuple[str, tuple[str, ...]]:
-    """The insert of one row, and the order of its values if they are positional."""
-    statement = _announcing(_INSERT_ONE) if announced else _INSERT_ONE
-    compiled = statement.compile(
-        dialect=dialect, column_keys=["secondary", "model", "path", "key"]
-    )
-    return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
 
 
 @implementer(IOutbox)
@@ -250,7 +169,7 @@ class SQLOutbox(Indebted):
         """Insert entries in the connection's transaction, for its commit to announce
         if entries are announced here; see :mod:`.waking`."""
         announced = self.announces and connection.dialect.name == "postgresql"
-        return _insert_entries(connection, touches, announced)
+        return insert_entries(connection, touches, announced)
 
     def add(self, touches: Iterable[Touch]) -> None:
         """See :meth:`IOutbox.add`."""
@@ -346,7 +265,7 @@ class SQLClaim:
             return []
         touches = [Touch(touch.secondary, touch.model, id_) for id_ in ids]
         # Who has claimed the old entry has the new ones: nobody is to be woken.
-        return _insert_entries(connection, touches, announced=False)
+        return insert_entries(connection, touches, announced=False)
 
     def refuse_in(
         self,

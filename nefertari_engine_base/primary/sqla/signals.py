@@ -19,7 +19,6 @@ from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.sqla.announcing import (
     announce,
-    explained,
     heard_of,
     known_of,
 )
@@ -34,6 +33,7 @@ from nefertari_engine_base.primary.sqla.references import (
     stored_references,
 )
 from nefertari_engine_base.primary.sqla.sources import SOURCES, Source
+from nefertari_engine_base.primary.sqla.tables import explained
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
 

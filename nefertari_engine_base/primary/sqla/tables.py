@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -17,9 +20,15 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from nefertari_engine_base.exceptions import PrimaryError
+
+#: How the names of all these tables begin.
+_PREFIX = "nefertari_"
 
 
 class epoch_now(FunctionElement[float]):  # noqa: N801 - SQL functions are lower case
@@ -188,3 +197,18 @@ def create_tables(connection: Connection) -> None:
 def _create_common(connection: Connection) -> None:
     for table in (outbox, worker, debt, index):
         table.create(connection, checkfirst=True)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """A missing outbox, which a new application may well have, explained."""
+    try:
+        yield
+    except (OperationalError, ProgrammingError) as error:
+        if _PREFIX in str(error.orig):
+            raise PrimaryError(
+                f"The database lacks the tables {_PREFIX}*, in which changes are kept "
+                f"until they are indexed. Call setup_database(config), or "
+                f"nefertari-es setup."
+            ) from error
+        raise

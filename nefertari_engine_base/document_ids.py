@@ -23,9 +23,9 @@ def join(parts: Sequence[object]) -> str:
 
     :param parts: at least one; booleans become ``true`` and ``false``.
     """
-    texts = [_text(part) for part in parts]
-    if len(texts) == 1:
-        return _quote_single(texts[0])
+    if len(parts) == 1:
+        return _quote_single(_text(parts[0]))
+    texts = map(_text, parts)
     return _SEPARATOR.join(
         text.replace(_ESCAPE, _ESCAPE * 2).replace(_SEPARATOR, _ESCAPE + _SEPARATOR)
         for text in texts

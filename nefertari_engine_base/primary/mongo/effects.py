@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from nefertari_engine_base.primary.mongo.announcing import Found
@@ -108,7 +108,7 @@ def _change(
     if not source.references:
         return change
     if action is Action.DELETED or (action is Action.CREATED and effect.whole):
-        return replace(change, references=source.keys_in(raw))
+        return change._replace(references=source.keys_in(raw))
     if action is Action.UPDATED and effect.replaces([source]):
-        return replace(change, previous=source.keys_in(raw))
+        return change._replace(previous=source.keys_in(raw))
     return change

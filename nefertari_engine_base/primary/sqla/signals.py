@@ -178,8 +178,12 @@ def _hear(
 
 def _before_flush(session: Session, context: Any, instances: Any) -> None:
     """Learn what nobody can tell any more once it is flushed."""
+    # Each is a new collection whenever it is asked for.
+    going, dirty = session.deleted, session.dirty
+    if not (going or dirty):
+        return
     referring: dict[Source, list[InstanceState[Any]]] = {}
-    for collection in (session.deleted, session.dirty):
+    for collection in (going, dirty):
         for instance in collection:
             source = SOURCES.get(type(instance))
             if source is not None and source.references:
@@ -192,17 +196,17 @@ def _before_flush(session: Session, context: Any, instances: Any) -> None:
         with explained():
             stored = stored_references(connection, mapper, names, states)
         heard_of(session).stored.update(stored)
-    for instance in session.deleted:
+    for instance in going:
         source = SOURCES.get(type(instance))
         if source is not None:
             _look_up_key(source, session, instance_state(instance))
             _look_up_shown(source, session, instance_state(instance))
-    moved = [instance for instance in session.dirty if _has_new_key(instance)]
+    moved = [instance for instance in dirty if _has_new_key(instance)]
     for instance in moved:
         source = SOURCES.get(type(instance))
         if source is not None:
             _look_up_key(source, session, instance_state(instance))
-    _foresee(session, session.deleted, Cause.DELETE)
+    _foresee(session, going, Cause.DELETE)
     _foresee(session, moved, Cause.NEW_KEY)
 
 

@@ -27,6 +27,22 @@ class _Level:
     entries: list[tuple[IOutbox, Sequence[OutboxEntry]]] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
+class Wanted:
+    """Entries that a transaction has to write; its log takes them for written.
+
+    :attr outbox: where they belong.
+    """
+
+    outbox: Any
+    touches: Sequence[Touch]
+    _level: _Level
+
+    def written(self, entries: Sequence[OutboxEntry]) -> None:
+        """These are the entries, now that they are written."""
+        self._level.entries.append((self.outbox, entries))
+
+
 @implementer(ITransactionLog)
 class TransactionLog:
     """The changes of a running transaction, and the entries written for them."""
@@ -75,21 +91,34 @@ class TransactionLog:
             insert(debts)
             self._levels[-1].debts.update(debts)
 
+    def take(self, outbox: IOutbox) -> Wanted | None:
+        """The wanted entries, for the caller to write before the savepoint ends that
+        they are wanted in; ``None`` if none are."""
+        if not self._pending:
+            return None
+        level = self._levels[-1]
+        touches, self._pending = list(self._pending), {}
+        level.touches.update(touches)
+        return Wanted(outbox, touches, level)
+
     def write(
         self,
         outbox: IOutbox,
         insert: Callable[[Sequence[Touch]], Sequence[OutboxEntry]],
     ) -> None:
-        """Write the wanted entries.
+        """Write the wanted entries at once.
 
         :param insert: writes entries in the running transaction, and returns them.
         """
-        if not self._pending:
-            return
-        touches, self._pending = list(self._pending), {}
-        level = self._levels[-1]
-        level.entries.append((outbox, insert(touches)))
-        level.touches.update(touches)
+        if (wanted := self.take(outbox)) is not None:
+            wanted.written(insert(wanted.touches))
+
+    def forget_written(self) -> None:
+        """The transaction that entries and debts were written in is over, and this log
+        goes on with another."""
+        for level in self._levels:
+            level.touches.clear()
+            level.debts.clear()
 
     def forget_wanted(self) -> None:
         """Drop wanted entries and debts: what they were wanted for has failed."""

@@ -50,6 +50,21 @@ def test_a_scoped_session_delivers_each_of_its_transactions(app):
     assert_index_equals_rows(app, INDEXED)
 
 
+def test_a_connection_that_commits_in_the_midst_of_a_session_is_followed(worker_app):
+    with worker_app.database.connect() as connection:
+        session = Session(connection)
+        session.add(movie := Movie(id=1, title="first"))
+        session.flush()
+        connection.commit()
+        worker_app.drain()
+        movie.title = "second"
+        session.flush()
+        connection.commit()
+        session.close()
+    worker_app.drain()
+    assert_index_equals_rows(worker_app, INDEXED)
+
+
 @pytest.fixture
 def two_phases(app):
     """Function that makes sessions that commit in two phases."""

@@ -15,10 +15,11 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RootTransaction
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction
 
 from nefertari_engine_base.interfaces import IPublisher
+from nefertari_engine_base.primary.sqla import holding
 from nefertari_engine_base.primary.sqla.debts import insert_debts
 from nefertari_engine_base.primary.sqla.sources import SOURCES, Source
 from nefertari_engine_base.primary.sqla.tables import explained
@@ -36,6 +37,7 @@ class Heard:
     """What was heard in a session, and not yet dealt with.
 
     :attr flushed: rows of the running flush, by the connection they were written on.
+    :attr roots: the transactions that entries were last written in.
     :attr committed: the (nested) transaction that has just been committed.
     :attr stored: references as they stand in the rows that the running flush changes.
     :attr going: the documents that show rows which the running flush deletes.
@@ -45,6 +47,7 @@ class Heard:
 
     flushed: dict[Connection, list[Found]] = field(default_factory=dict)
     logs: dict[IPublisher, TransactionLog] = field(default_factory=dict)
+    roots: dict[Connection, RootTransaction | None] = field(default_factory=dict)
     committed: SessionTransaction | None = None
     stored: dict[InstanceState[Any], Mapping[str, Any]] = field(default_factory=dict)
     going: dict[InstanceState[Any], Mapping[str, Sequence[str]]] = field(
@@ -73,13 +76,15 @@ def known_of(session: Session) -> Heard | None:
 
 
 def announce(session: Session, connection: Connection, found: Sequence[Found]) -> None:
-    """Announce changes in the session's transaction, and write their entries.
+    """Announce changes in the session's transaction, and write their entries, or have
+    them written with its commit; see :mod:`.holding`.
 
     Changes with an instance get an event each, the others one for each model and
     action.
 
     :raises PrimaryError: if the database lacks the outbox.
     """
+    _look_for_another_transaction(heard_of(session), connection)
     for publisher, changes in _by_publisher(found):
         log = _log_of(session, publisher)
         log.record(change for _, change, _ in changes)
@@ -89,9 +94,20 @@ def announce(session: Session, connection: Connection, found: Sequence[Found]) -
             log.forget_wanted()
             raise
         outbox = changes[0][0].outbox_for(connection.engine)
+        if (wanted := log.take(outbox)) is not None:
+            holding.write(connection, wanted)
         with explained():
-            log.write(outbox, partial(outbox.insert, connection))
             log.write_debts(partial(insert_debts, connection))
+
+
+def _look_for_another_transaction(heard: Heard, connection: Connection) -> None:
+    """Whoever gave a session its connection may have committed on it meanwhile: entries
+    that were written before are no longer those of what comes."""
+    root = connection.get_transaction()
+    if heard.roots.setdefault(connection, root) is not root:
+        heard.roots[connection] = root
+        for log in heard.logs.values():
+            log.forget_written()
 
 
 def forgo(session: Session, connection: Connection, models: Sequence[type]) -> bool:

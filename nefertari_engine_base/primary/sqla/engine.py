@@ -25,6 +25,7 @@ from nefertari_engine_base.interfaces import (
     IPublisher,
 )
 from nefertari_engine_base.primary.sqla import (
+    holding,
     legacy_bulk,  # noqa: F401 - listens from its import on
     querying,
     schema,
@@ -211,6 +212,7 @@ class SQLAlchemyEngine:
             outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
             self._outboxes[engine] = outbox
             outbox.announces = self._announces
+            holding.follow(engine.dialect)
         return outbox
 
     def announce_entries(self) -> None:

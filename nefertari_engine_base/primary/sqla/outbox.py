@@ -168,8 +168,12 @@ class SQLOutbox(Indebted):
     ) -> list[OutboxEntry]:
         """Insert entries in the connection's transaction, for its commit to announce
         if entries are announced here; see :mod:`.waking`."""
-        announced = self.announces and connection.dialect.name == "postgresql"
-        return insert_entries(connection, touches, announced)
+        return insert_entries(connection, touches, self.is_announced)
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether a statement that inserts entries announces them to workers."""
+        return self.announces and self.engine.dialect.name == "postgresql"
 
     def add(self, touches: Iterable[Touch]) -> None:
         """See :meth:`IOutbox.add`."""
@@ -179,7 +183,7 @@ class SQLOutbox(Indebted):
                 self._notify(connection)
 
     def _notify(self, connection: Connection) -> None:
-        if self.announces and connection.dialect.name == "postgresql":
+        if self.is_announced:
             waking.notify(connection)
 
     def listen(self, wake: Callable[[], object]) -> AbstractContextManager[None]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from sqlalchemy import (
     BigInteger,
@@ -199,16 +198,34 @@ def _create_common(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """A missing outbox, which a new application may well have, explained."""
-    try:
-        yield
-    except (OperationalError, ProgrammingError) as error:
-        if _PREFIX in str(error.orig):
+class explained:  # noqa: N801 - it is used like a function
+    """``with explained():`` a missing outbox, which a new application may well have, is
+    an error that says what to do.
+
+    :param drivers: errors of a driver that come as they are, beside SQLAlchemy's.
+    """
+
+    def __init__(self, *drivers: type[Exception]) -> None:
+        self._errors: tuple[type[Exception], ...] = (
+            *(OperationalError, ProgrammingError),
+            *drivers,
+        )
+
+    def __enter__(self) -> None:
+        # Every write comes by here: generators of contextlib take longer.
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, self._errors) and _PREFIX in str(
+            getattr(error, "orig", error)
+        ):
             raise PrimaryError(
                 f"The database lacks the tables {_PREFIX}*, in which changes are kept "
                 f"until they are indexed. Call setup_database(config), or "
                 f"nefertari-es setup."
             ) from error
-        raise

@@ -1,0 +1,152 @@
+"""Entries and ``COMMIT`` together to PostgreSQL, in a pipeline of libpq.
+
+The server executes what a pipeline sends one after the other and answers at its end;
+after a failure it skips what is left, so there is no ``COMMIT`` without the entries.
+https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
+
+Parsing and planning an insert takes the server about as long as the round trip takes
+that is saved, on a fast network; so it is prepared if that is worth it. Only psycopg
+knows what is prepared on a connection: after a rollback, a ``DISCARD ALL`` and their
+likes it starts anew. There is no public way to ask it, and where the private one leads
+nowhere, the insert is sent as it is.
+https://www.psycopg.org/psycopg3/docs/advanced/prepare.html
+
+psycopg's own pipelines and cursors take as long for a statement as is saved. So its
+connection to libpq is used, which is public:
+https://www.psycopg.org/psycopg3/docs/api/pq.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from psycopg import errors
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.waiting import Ready, Wait
+
+from nefertari_engine_base.values import OutboxEntry, Touch
+
+#: Each is executed for itself; one statement of many rows costs less from there on.
+MOST_ENTRIES = 4
+
+#: How often the insert was sent as it is, by psycopg's connections.
+_UNPREPARED: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
+def can_hold(driver: Any, touches: Sequence[Touch]) -> bool:
+    """Whether the running transaction may be committed together with these entries.
+
+    In AUTOCOMMIT none is running: a statement is committed when it is done.
+
+    :param driver: psycopg's connection.
+    """
+    status = driver.pgconn.transaction_status
+    return len(touches) <= MOST_ENTRIES and bool(status == TransactionStatus.INTRANS)
+
+
+def is_ended(driver: Any) -> bool:
+    """Whether no transaction is running, whatever SQLAlchemy takes for true."""
+    return bool(driver.pgconn.transaction_status == TransactionStatus.IDLE)
+
+
+def commit_with(
+    driver: Any, insert: bytes, touches: Sequence[Touch]
+) -> list[OutboxEntry] | None:
+    """Insert entries, and commit the connection's transaction.
+
+    :param insert: inserts one of them, and returns its number.
+    :return: ``None`` if a cursor has to insert them now, with :func:`cursor_options`.
+    :raises psycopg.Error: for what the server or the connection refuses; nothing is
+        committed then, unless the connection was lost on the way.
+    """
+    name = _prepared(driver, insert)
+    if (name is None and cursor_options(driver)) or not _is_sendable(driver, touches):
+        return None
+    if name is None:
+        _UNPREPARED[driver] = _UNPREPARED.get(driver, 0) + 1
+    else:
+        _UNPREPARED.pop(driver, None)
+    texts = [(touch.secondary, touch.model, touch.path, touch.key) for touch in touches]
+    rows = [[text.encode() for text in row] for row in texts]
+    with driver.lock:
+        try:
+            results = driver.wait(_pipeline(driver.pgconn, name, insert, rows))
+        except BaseException:
+            # Answers may come that nobody waits for any more.
+            driver.close()
+            raise
+    for result in results:
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise errors.error_from_result(result)
+    numbers = [int(result.get_value(0, 0)) for result in results[:-1]]
+    return list(map(OutboxEntry, numbers, touches))
+
+
+def cursor_options(driver: Any) -> dict[str, Any]:
+    """How a cursor should execute the insert: so that psycopg prepares it, once it has
+    been sent as often as psycopg does that by itself for what cursors execute."""
+    threshold = driver.prepare_threshold
+    if threshold is None or _UNPREPARED.get(driver, 0) < threshold:
+        return {}
+    return {"prepare": True}
+
+
+def _is_sendable(driver: Any, touches: Sequence[Touch]) -> bool:
+    """Whether entries can be sent, unless the connection is in the pipeline of others.
+
+    What libpq cannot be given as it is, is for psycopg to convert or to refuse.
+    """
+    pgconn = driver.pgconn
+    return (
+        pgconn.transaction_status == TransactionStatus.INTRANS
+        and pgconn.pipeline_status == PipelineStatus.OFF
+        and pgconn.parameter_status(b"client_encoding") == b"UTF8"
+        and not any("\0" in touch.key for touch in touches)
+    )
+
+
+def _pipeline(
+    pgconn: Any, name: bytes | None, insert: bytes, rows: Sequence[Sequence[bytes]]
+) -> Generator[Wait, Ready, Sequence[Any]]:
+    """Send inserts and ``COMMIT``, and return their results.
+
+    psycopg waits for the connection where this yields.
+    """
+    pgconn.enter_pipeline_mode()
+    for row in rows:
+        if name:
+            pgconn.send_query_prepared(name, row)
+        else:
+            pgconn.send_query_params(insert, row)
+    pgconn.send_query_params(b"COMMIT", None)
+    pgconn.pipeline_sync()
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
+    return (yield from _results(pgconn))
+
+
+def _results(pgconn: Any) -> Generator[Wait, Ready, Sequence[Any]]:
+    """The results of a pipeline that was sent."""
+    results: list[Any] = []
+    while True:
+        while pgconn.is_busy():
+            if (yield Wait.R):
+                pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            # This stands between the results of two statements.
+            continue
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            pgconn.exit_pipeline_mode()
+            return results
+        results.append(result)
+
+
+def _prepared(driver: Any, statement: bytes) -> bytes | None:
+    """The name that a statement is prepared under on the connection, if it is."""
+    manager = getattr(driver, "_prepared", None)
+    names = getattr(manager, "_names", None) or {}
+    return next((name for (text, _), name in names.items() if text == statement), None)

@@ -46,7 +46,7 @@ nitpick_ignore_regex = [
     (
         r"py:.*",
         r"(pyramid|sqlalchemy|sa|zope|elasticsearch|elastic_transport|dsl"
-        r"|prometheus_client|pymongo|bson|mongoengine|nefertari)\..*",
+        r"|prometheus_client|psycopg|pymongo|bson|mongoengine|nefertari)\..*",
     ),
     # The standard library.
     (

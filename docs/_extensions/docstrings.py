@@ -57,6 +57,14 @@ def _name_interfaces(
     return _without_representations(signature), _without_representations(returned)
 
 
+def _skip_aliases(
+    app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any
+) -> bool | None:
+    """Fields of named tuples, of which Python says nothing but their numbers."""
+    docstring = getattr(obj, "__doc__", None) or ""
+    return True if docstring.startswith("Alias for field number") else None
+
+
 def _without_representations(text: str | None) -> str | None:
     if text is None:
         return None
@@ -93,5 +101,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _rewrite_docstring)
     app.connect("autodoc-process-signature", _name_interfaces)
+    app.connect("autodoc-skip-member", _skip_aliases)
     app.connect("missing-reference", _resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,11 +36,11 @@ class Wanted:
 
     outbox: Any
     touches: Sequence[Touch]
-    _level: _Level
+    _entries: list[tuple[IOutbox, Sequence[OutboxEntry]]]
 
     def written(self, entries: Sequence[OutboxEntry]) -> None:
         """These are the entries, now that they are written."""
-        self._level.entries.append((self.outbox, entries))
+        self._entries.append((self.outbox, entries))
 
 
 @implementer(ITransactionLog)
@@ -99,7 +99,7 @@ class TransactionLog:
         level = self._levels[-1]
         touches, self._pending = list(self._pending), {}
         level.touches.update(touches)
-        return Wanted(outbox, touches, level)
+        return Wanted(outbox, touches, level.entries)
 
     def write(
         self,

@@ -8,7 +8,7 @@ import secrets
 import pytest
 import sqlalchemy as sa
 
-from nefertari_engine_base.primary.sqla import locking
+from nefertari_engine_base.primary.sqla import texts
 from nefertari_engine_base.primary.sqla.json_loading import array_literal
 from nefertari_engine_base.values import Touch
 from tests.application import assert_index_equals_rows
@@ -169,14 +169,14 @@ def test_with_100_000_entries_clearing_scans_no_table(
         if analyzed:
             connection.execute(sa.text("ANALYZE nefertari_outbox"))
     for statement in (
-        locking._DRAW_CLAIMED,
-        locking._SEE_AND_DRAW,
-        locking._ACKNOWLEDGE,
-        locking._ACKNOWLEDGE_FREE,
+        texts.DRAW_CLAIMED,
+        texts.SEE_AND_DRAW,
+        texts.ACKNOWLEDGE,
+        texts.ACKNOWLEDGE_FREE,
     ):
         with outbox.transaction() as connection:
             values = {"ids": array_literal(range(1, 501)), "version": 1}
-            rows = locking.fetch(connection, f"EXPLAIN {statement}", values)
+            rows = texts.fetch(connection, f"EXPLAIN {statement}", values)
         plan = "\n".join(row[0] for row in rows)
         assert "Index Scan" in plan
         assert "Seq Scan on nefertari_outbox" not in plan, plan

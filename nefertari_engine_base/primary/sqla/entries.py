@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import count
 from typing import Any
 
 from sqlalchemy import insert
@@ -80,7 +78,7 @@ def insert_each(
 
     :param options: of the driver's ``execute``.
     """
-    statement, names = _insert_text(dialect, announced)
+    statement, names = insert_text(dialect, announced)
     entries = []
     cursor = connection.cursor()
     try:
@@ -104,18 +102,10 @@ def _announcing(statement: ReturningInsert[Any]) -> ReturningInsert[Any]:
 
 
 @cache
-def _insert_text(dialect: Dialect, announced: bool) -> tuple[str, tuple[str, ...]]:
+def insert_text(dialect: Dialect, announced: bool) -> tuple[str, tuple[str, ...]]:
     """The insert of one row, and the order of its values if they are positional."""
     statement = _announcing(_INSERT_ONE) if announced else _INSERT_ONE
     compiled = statement.compile(
         dialect=dialect, column_keys=["secondary", "model", "path", "key"]
     )
     return str(compiled), tuple(getattr(compiled, "positiontup", None) or ())
-
-
-@cache
-def sent_insert(dialect: Dialect, announced: bool) -> bytes:
-    """The insert of one row as psycopg sends it: secondary, model, path, key."""
-    statement, _ = _insert_text(dialect, announced)
-    numbers = count(1)
-    return re.sub(r"%\(\w+\)s", lambda _: f"${next(numbers)}", statement).encode()

@@ -31,12 +31,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, TwoPhaseTransaction
 from sqlalchemy.engine.default import DefaultDialect
 
-from nefertari_engine_base.primary.sqla.entries import (
-    insert_each,
-    insert_entries,
-    sent_insert,
-)
+from nefertari_engine_base.primary.sqla.entries import insert_each, insert_entries
 from nefertari_engine_base.primary.sqla.tables import explained
+from nefertari_engine_base.primary.sqla.texts import sent_insert
 from nefertari_engine_base.sync.transaction import Wanted
 
 #: What can commit with entries, by the dialects whose transactions may hold some.

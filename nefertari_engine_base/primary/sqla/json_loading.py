@@ -2,7 +2,7 @@
 
 What is sent back is the text of each document, and its key. The documents decode to
 the same values as those of :class:`~nefertari_engine_base.primary.sqla.loading.Loader`,
-which serves the models that there is no statement for (:mod:`.json_expressions` lists
+which serves the models that there is no statement for (``json_expressions`` lists
 the types), and rows whose values SQL cannot write.
 
 A statement is worth its name where it is prepared and planned once: a connection that
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -102,7 +103,7 @@ class JSONStatement:
     slots: Slots | None = None
 
     def parameters(self, ids: Sequence[str]) -> dict[str, Any]:
-        """The parameters of :attr:`sql` that ask for the documents of these ids.
+        """The parameters of ``sql`` that ask for the documents of these ids.
 
         :raises InvalidDocumentId: for an id that cannot be one of the model.
         """
@@ -124,7 +125,7 @@ class JSONStatement:
     def documents(
         self, rows: Sequence[tuple[Any, ...]], connection: Connection
     ) -> dict[str, bytes]:
-        """Document by document id, from the rows that :attr:`sql` gave.
+        """Document by document id, from the rows that ``sql`` gave.
 
         :param connection: that gave them; asked for what computed fields read.
         :raises UnreadableRows: for documents that SQL could not write; it carries
@@ -152,9 +153,15 @@ class JSONStatement:
             raise RefusedDocuments(refused, loaded)
         return loaded
 
+    @cached_property
+    def is_numbered(self) -> bool:
+        """Whether the key is one number."""
+        kinds = [part.kind for part in self.schema.key_fields]
+        return len(kinds) == 1 and kinds[0] in INTEGERS
+
     def _id_reader(self) -> Callable[[Sequence[Any]], str]:
         schema = self.schema
-        if len(schema.primary_key) == 1 and schema.key_fields[0].kind in INTEGERS:
+        if self.is_numbered:
             return lambda key: str(key[0])
         return schema.document_id
 

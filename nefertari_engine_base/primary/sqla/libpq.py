@@ -1,7 +1,8 @@
-"""Entries and ``COMMIT`` together to PostgreSQL, in a pipeline of libpq.
+"""What travels together to PostgreSQL: entries and ``COMMIT``, a draw and a load.
 
-The server executes what a pipeline sends one after the other and answers at its end;
-after a failure it skips what is left, so there is no ``COMMIT`` without the entries.
+In a pipeline of libpq the server executes what it is sent one after the other, and
+answers at the end; after a failure it skips what is left, up to the next end, so there
+is no ``COMMIT`` without the entries.
 https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 
 Parsing and planning an insert takes the server about as long as the round trip takes
@@ -18,7 +19,9 @@ https://www.psycopg.org/psycopg3/docs/api/pq.html
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -30,6 +33,10 @@ from nefertari_engine_base.values import OutboxEntry, Touch
 
 #: Each is executed for itself; one statement of many rows costs less from there on.
 MOST_ENTRIES = 4
+
+#: The names of statements that are prepared, by psycopg's connections.
+_NAMES: WeakKeyDictionary[Any, dict[bytes, bytes]] = WeakKeyDictionary()
+_numbers = count(1)
 
 #: How often the insert was sent as it is, by psycopg's connections.
 _UNPREPARED: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
@@ -70,17 +77,16 @@ def commit_with(
         _UNPREPARED.pop(driver, None)
     texts = [(touch.secondary, touch.model, touch.path, touch.key) for touch in touches]
     rows = [[text.encode() for text in row] for row in texts]
-    with driver.lock:
-        try:
-            results = driver.wait(_pipeline(driver.pgconn, name, insert, rows))
-        except BaseException:
-            # Answers may come that nobody waits for any more.
-            driver.close()
-            raise
-    for result in results:
-        if result.status == ExecStatus.FATAL_ERROR:
-            raise errors.error_from_result(result)
-    numbers = [int(result.get_value(0, 0)) for result in results[:-1]]
+    pgconn = driver.pgconn
+    send = (
+        partial(pgconn.send_query_prepared, name)
+        if name
+        else partial(pgconn.send_query_params, insert)
+    )
+    inserts = [partial(send, row) for row in rows]
+    commit = partial(pgconn.send_query_params, b"COMMIT", None)
+    *inserted, _ = _exchange(driver, [*inserts, commit, pgconn.pipeline_sync])
+    numbers = [int(result.get_value(0, 0)) for result in inserted]
     return list(map(OutboxEntry, numbers, touches))
 
 
@@ -107,31 +113,78 @@ def _is_sendable(driver: Any, touches: Sequence[Touch]) -> bool:
     )
 
 
-def _pipeline(
-    pgconn: Any, name: bytes | None, insert: bytes, rows: Sequence[Sequence[bytes]]
-) -> Generator[Wait, Ready, Sequence[Any]]:
-    """Send inserts and ``COMMIT``, and return their results.
+def fetch_each(
+    driver: Any, statements: Sequence[tuple[bytes, Sequence[bytes]]]
+) -> list[list[tuple[bytes, ...]]]:
+    """The rows of statements that are sent together to a connection in AUTOCOMMIT.
 
-    psycopg waits for the connection where this yields.
+    Each is a transaction of its own, with a snapshot of its own, that begins when the
+    one before has ended.
+
+    :param statements: with ``$1`` and so on, and the values of these as texts. They are
+        prepared under names that psycopg does not know: nobody else has it.
+    :raises psycopg.Error: for what the server or the connection refuses.
     """
+    pgconn = driver.pgconn
+    names = _NAMES.setdefault(driver, {})
+    sends: list[Callable[[], object]] = []
+    answers = []
+    for statement, values in statements:
+        if statement not in names:
+            names[statement] = b"nefertari_%d" % next(_numbers)
+            sends.append(partial(pgconn.send_prepare, names[statement], statement))
+            answers.append(False)
+        sends.append(partial(pgconn.send_query_prepared, names[statement], values))
+        sends.append(pgconn.pipeline_sync)
+        answers.append(True)
+    try:
+        results = _exchange(driver, sends)
+    except errors.Error:
+        # Whatever it was, the next delivery prepares anew.
+        del _NAMES[driver]
+        raise
+    return [
+        [
+            tuple(result.get_value(row, column) for column in range(result.nfields))
+            for row in range(result.ntuples)
+        ]
+        for result, is_answer in zip(results, answers, strict=True)
+        if is_answer
+    ]
+
+
+def _exchange(driver: Any, sends: Sequence[Callable[[], object]]) -> list[Any]:
+    """The results of what is sent in one pipeline, without those of its ends.
+
+    :raises psycopg.Error: for the first that failed.
+    """
+    pgconn = driver.pgconn
+    with driver.lock:
+        try:
+            results: list[Any] = driver.wait(_pipeline(pgconn, sends))
+        except BaseException:
+            # Answers may come that nobody waits for any more.
+            driver.close()
+            raise
+    for result in results:
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise errors.error_from_result(result)
+    return results
+
+
+def _pipeline(
+    pgconn: Any, sends: Sequence[Callable[[], object]]
+) -> Generator[Wait, Ready, list[Any]]:
+    """Send, and receive; psycopg waits for the connection where this yields."""
     pgconn.enter_pipeline_mode()
-    for row in rows:
-        if name:
-            pgconn.send_query_prepared(name, row)
-        else:
-            pgconn.send_query_params(insert, row)
-    pgconn.send_query_params(b"COMMIT", None)
-    pgconn.pipeline_sync()
+    for send in sends:
+        send()
     while pgconn.flush():
         if (yield Wait.RW) & Ready.R:
             pgconn.consume_input()
-    return (yield from _results(pgconn))
-
-
-def _results(pgconn: Any) -> Generator[Wait, Ready, Sequence[Any]]:
-    """The results of a pipeline that was sent."""
     results: list[Any] = []
-    while True:
+    ends = sends.count(pgconn.pipeline_sync)
+    while ends:
         while pgconn.is_busy():
             if (yield Wait.R):
                 pgconn.consume_input()
@@ -140,9 +193,11 @@ def _results(pgconn: Any) -> Generator[Wait, Ready, Sequence[Any]]:
             # This stands between the results of two statements.
             continue
         if result.status == ExecStatus.PIPELINE_SYNC:
-            pgconn.exit_pipeline_mode()
-            return results
-        results.append(result)
+            ends -= 1
+        else:
+            results.append(result)
+    pgconn.exit_pipeline_mode()
+    return results
 
 
 def _prepared(driver: Any, statement: bytes) -> bytes | None:

@@ -22,10 +22,9 @@ from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters
 from nefertari_engine_base.primary.sqla.debts import (
     HIGHEST_FENCE,
-    UNFENCED_TEXT,
     raise_fence,
 )
-from nefertari_engine_base.primary.sqla.entries import ENTRY_COLUMNS, entry_of
+from nefertari_engine_base.primary.sqla.entries import entry_of
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
     UnreadableRows,
@@ -39,59 +38,20 @@ from nefertari_engine_base.primary.sqla.outbox import (
     SQLOutbox,
     own_engine,
 )
+from nefertari_engine_base.primary.sqla.own_claims import OwnClaim
 from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, VERSION_JUMP
+from nefertari_engine_base.primary.sqla.texts import (
+    ACKNOWLEDGE,
+    ACKNOWLEDGE_FREE,
+    CLAIM_DUE,
+    CLAIM_IDS,
+    DRAW,
+    DRAW_CLAIMED,
+    acknowledge,
+    fetch,
+)
 from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
-
-# The statements of every delivery are texts that the driver executes: compiled from
-# expressions they take the client three times as long, which an inline delivery, of
-# one document after every commit, cannot hide.
-
-# Losing an acknowledgement costs a repeated delivery, which is harmless: it need not
-# wait for the disk. Said in the claiming statement to save a round trip.
-_CLAIM = (
-    f"SELECT {', '.join(column.name for column in ENTRY_COLUMNS)}, "
-    "set_config('synchronous_commit', 'off', true) "
-    "FROM nefertari_outbox WHERE {} FOR UPDATE SKIP LOCKED"
-)
-_CLAIM_DUE = _CLAIM.format(
-    "dead_at IS NULL AND due_at <= extract(epoch from clock_timestamp()) "
-    "ORDER BY due_at, id LIMIT %(limit)s"
-)
-# Said like this, no plan takes the whole index of the living entries for the few.
-_CLAIM_IDS = _CLAIM.format("id = ANY(%(ids)s::bigint[]) AND coalesce(dead_at, 0) = 0")
-_DRAW = "SELECT nextval('nefertari_version')"
-# Seen before the draw like the entries themselves; see dead_letters.obsolete.
-_OBSOLETE = (
-    "ARRAY(SELECT ARRAY[dead.id, entry.id] FROM nefertari_outbox entry "
-    "JOIN nefertari_outbox dead USING (key, model, secondary) "
-    "WHERE entry.id = ANY(%(ids)s::bigint[]) AND entry.path = '' "
-    "AND dead.path = '' AND dead.dead_at IS NOT NULL AND dead.id <> entry.id)"
-)
-_DRAW_CLAIMED = f"SELECT nextval('nefertari_version'), {_OBSOLETE}"
-_ACKNOWLEDGE = (
-    "DELETE FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]) "
-    f"AND {UNFENCED_TEXT}"
-)
-# A statement sees what was committed before it began, and draws after that: one round
-# trip makes sure that the entries are visible, and then draws.
-_SEE_AND_DRAW = (
-    "SELECT nextval('nefertari_version'), "
-    f"ARRAY(SELECT id FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[])), "
-    f"{_OBSOLETE}"
-)
-# Who has locked an entry will acknowledge it: waiting for a delivery that waits for a
-# search server would hold up the request whose commit this was. Nor may two deliveries
-# wait for each other that clear the same dead letters.
-_ACKNOWLEDGE_FREE = (
-    "WITH own AS MATERIALIZED ("
-    "SELECT id, set_config('synchronous_commit', 'off', true) AS unsafe "
-    "FROM nefertari_outbox WHERE id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED) "
-    "DELETE FROM nefertari_outbox USING own "
-    "WHERE nefertari_outbox.id = own.id AND own.unsafe = 'off' "
-    f"AND {UNFENCED_TEXT}"
-)
-_LOCK_ONE = "SELECT id FROM nefertari_outbox WHERE id = %(id)s FOR UPDATE SKIP LOCKED"
 
 _JUMP = text(
     "SELECT setval('nefertari_version', "
@@ -132,11 +92,9 @@ class LockingOutbox(SQLOutbox):
         """See :meth:`IOutbox.claim`."""
         with self.transaction() as connection:
             if ids is None:
-                rows = fetch(connection, _CLAIM_DUE, {"limit": limit})
+                rows = fetch(connection, CLAIM_DUE, {"limit": limit})
             else:
-                rows = fetch(
-                    connection, _CLAIM_IDS, {"ids": array_literal(ids[:limit])}
-                )
+                rows = fetch(connection, CLAIM_IDS, {"ids": array_literal(ids[:limit])})
             yield LockingClaim(self, [entry_of(row[:-1]) for row in rows], connection)
 
     @contextmanager
@@ -151,21 +109,27 @@ class LockingOutbox(SQLOutbox):
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
         with self.transaction() as connection:
-            version: int = fetch(connection, _DRAW)[0][0]
+            version: int = fetch(connection, DRAW)[0][0]
             return Snapshot(version, *self.load(connection, refs))
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]
     ) -> dict[str, bytes]:
         """Documents that the database writes itself, where it can."""
-        statement = self._statement_of(self.loader_of(model))
+        statement = self.statement_of(model)
         if statement is not None:
             rows = fetch(connection, statement.sql, statement.parameters(ids))
-            try:
-                return statement.documents(rows, connection)
-            except UnreadableRows as error:
-                return self._load_unreadable(connection, model, error)
+            return self.documents_of(connection, statement, rows)
         return super().load_documents(connection, model, ids)
+
+    def documents_of(
+        self, connection: Connection, statement: JSONStatement, rows: Sequence[Any]
+    ) -> dict[str, bytes]:
+        """The documents that a statement has given the rows of."""
+        try:
+            return statement.documents(rows, connection)
+        except UnreadableRows as error:
+            return self._load_unreadable(connection, statement.schema.name, error)
 
     def _load_unreadable(
         self, connection: Connection, model: str, error: UnreadableRows
@@ -183,7 +147,9 @@ class LockingOutbox(SQLOutbox):
             raise RefusedDocuments(reasons, loaded)
         return loaded
 
-    def _statement_of(self, loader: Loader) -> JSONStatement | None:
+    def statement_of(self, model: str) -> JSONStatement | None:
+        """What has the database write a model's documents, if it can."""
+        loader = self.loader_of(model)
         if loader not in self._statements:
             statement = json_statement(loader.schema, self.engine.dialect)
             self._statements[loader] = statement
@@ -197,7 +163,7 @@ class LockingOutbox(SQLOutbox):
     def fence(self, secondary: str, model: str) -> int:
         """See :meth:`IOutbox.fence`."""
         with self.transaction() as connection:
-            version: int = fetch(connection, _DRAW)[0][0]
+            version: int = fetch(connection, DRAW)[0][0]
             return raise_fence(connection, secondary, model, version)
 
     def close(self) -> None:
@@ -239,28 +205,6 @@ class LockingOutbox(SQLOutbox):
         self.generation += 1
 
 
-def fetch(
-    connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None
-) -> Sequence[Any]:
-    """The rows of a text that the driver executes in the connection's transaction."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
-    finally:
-        cursor.close()
-
-
-def _acknowledge(
-    connection: Connection, statement: str, ids: Sequence[int], version: int
-) -> None:
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement, {"ids": array_literal(ids), "version": version})
-    finally:
-        cursor.close()
-
-
 def _jump(connection: Connection, above: int) -> None:
     with connection.begin():
         # Two at once could otherwise set the sequence back to the lower of theirs.
@@ -294,7 +238,7 @@ class LockingClaim(SQLClaim):
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IClaim.draw_and_load`."""
         version, pairs = fetch(
-            self._connection, _DRAW_CLAIMED, {"ids": array_literal(self._claimed)}
+            self._connection, DRAW_CLAIMED, {"ids": array_literal(self._claimed)}
         )[0]
         self._version, self._obsolete = version, dead_letters.by_entry(pairs)
         return Snapshot(version, *self.source.load(self._connection, refs))
@@ -303,60 +247,10 @@ class LockingClaim(SQLClaim):
         """See :meth:`IClaim.acknowledge`."""
         ids, version = [entry.id for entry in entries], self._version
         if dead := self.obsolete_with(ids):
-            _acknowledge(self._connection, _ACKNOWLEDGE_FREE, ids + dead, version)
+            acknowledge(self._connection, ACKNOWLEDGE_FREE, ids + dead, version)
         elif ids:
-            _acknowledge(self._connection, _ACKNOWLEDGE, ids, version)
+            acknowledge(self._connection, ACKNOWLEDGE, ids, version)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`."""
         self.refuse_in(self._connection, entry, reason, delay)
-
-
-@implementer(IClaim)
-class OwnClaim(SQLClaim):
-    """Entries that this process has just committed; see :meth:`IOutbox.claim_own`.
-
-    :param connection: on which each statement is a transaction of its own.
-    """
-
-    source: LockingOutbox
-
-    def __init__(
-        self,
-        source: LockingOutbox,
-        entries: Sequence[OutboxEntry],
-        connection: Connection,
-    ) -> None:
-        super().__init__(source, entries)
-        self._connection = connection
-        self._seen: frozenset[int] = frozenset()
-        self._version = 0
-
-    def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
-        """Entries with a path are claimed by :meth:`LockingOutbox.claim`."""
-        raise NotImplementedError
-
-    def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
-        """See :meth:`IClaim.draw_and_load`."""
-        ids = [entry.id for entry in self.entries]
-        version, seen, pairs = fetch(
-            self._connection, _SEE_AND_DRAW, {"ids": array_literal(ids)}
-        )[0]
-        # A session that takes part in an outer transaction says that it has committed
-        # when its entries are still invisible; so they stay.
-        self._seen = frozenset(seen)
-        self._version, self._obsolete = version, dead_letters.by_entry(pairs)
-        return Snapshot(version, *self.source.load(self._connection, refs))
-
-    def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
-        """See :meth:`IClaim.acknowledge`."""
-        ids = [entry.id for entry in entries if entry.id in self._seen]
-        if ids:
-            ids += self.obsolete_with(ids)
-            _acknowledge(self._connection, _ACKNOWLEDGE_FREE, ids, self._version)
-
-    def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
-        """See :meth:`IClaim.refuse`; left to whoever has locked the entry."""
-        with self.source.transaction() as connection:
-            if fetch(connection, _LOCK_ONE, {"id": entry.id}):
-                self.refuse_in(connection, entry, reason, delay)

@@ -6,9 +6,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from nefertari_engine_base.primary.sqla import SQLAlchemyEngine
 from nefertari_engine_base.values import OutboxEntry, Touch
-from tests.application import assert_index_equals_rows
-from tests.sync.models import Movie
+from tests.application import Application, assert_index_equals_rows
+from tests.sync.models import Movie, declare
 
 
 def outbox_of(app):
@@ -25,6 +26,40 @@ def test_entries_of_an_outer_transaction_stay_until_they_are_visible(app):
     assert app.entries() == [("Movie", "", "1")]
     app.drain()
     assert_index_equals_rows(app, [Movie])
+
+
+TITLES = {"1": "Amélie", "2": "50 % \\ 'quoted' \"twice\"", "3": ""}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"prepare_threshold": None}, {"client_encoding": "LATIN1"}],
+    ids=["as it is", "not prepared", "another encoding"],
+)
+def test_documents_come_as_they_are_however_they_are_asked_for(
+    postgresql_database_url, elasticsearch_url, index_prefix, arguments
+):
+    engine = sa.create_engine(postgresql_database_url, connect_args=arguments)
+
+    def declare_with_engine(config):
+        config.add_primary_engine(SQLAlchemyEngine(engine))
+        declare(config)
+
+    app = Application(
+        "unused", elasticsearch_url, index_prefix, declare_with_engine,
+        nefertari__engine="nefertari_es",
+    ).setup()  # fmt: skip
+    for _ in range(3):
+        for key, title in TITLES.items():
+            app.save(Movie(id=int(key), title=title))
+        documents = app.documents(Movie)
+        assert {key: one["title"] for key, one in documents.items()} == TITLES
+        with app.session() as session:
+            session.execute(sa.delete(Movie))
+            session.commit()
+    assert app.documents(Movie) == {}
+    assert app.waiting() == 0
+    app.close()
 
 
 def test_an_outer_transaction_that_is_rolled_back_leaves_nothing(app):

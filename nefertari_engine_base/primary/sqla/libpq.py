@@ -58,6 +58,11 @@ def is_ended(driver: Any) -> bool:
     return bool(driver.pgconn.transaction_status == TransactionStatus.IDLE)
 
 
+def is_utf8(driver: Any) -> bool:
+    """Whether texts are exchanged as UTF-8; psycopg converts those that are not."""
+    return bool(driver.pgconn.parameter_status(b"client_encoding") == b"UTF8")
+
+
 def commit_with(
     driver: Any, insert: bytes, touches: Sequence[Touch]
 ) -> list[OutboxEntry] | None:
@@ -108,7 +113,7 @@ def _is_sendable(driver: Any, touches: Sequence[Touch]) -> bool:
     return (
         pgconn.transaction_status == TransactionStatus.INTRANS
         and pgconn.pipeline_status == PipelineStatus.OFF
-        and pgconn.parameter_status(b"client_encoding") == b"UTF8"
+        and is_utf8(driver)
         and not any("\0" in touch.key for touch in touches)
     )
 
@@ -121,8 +126,10 @@ def fetch_each(
     Each is a transaction of its own, with a snapshot of its own, that begins when the
     one before has ended.
 
-    :param statements: with ``$1`` and so on, and the values of these as texts. They are
-        prepared under names that psycopg does not know: nobody else has it.
+    They are prepared, unless psycopg may prepare nothing, under names that psycopg does
+    not know: the connection is used by nobody else.
+
+    :param statements: with ``$1`` and so on, and the values of these as texts.
     :raises psycopg.Error: for what the server or the connection refuses.
     """
     pgconn = driver.pgconn
@@ -130,11 +137,16 @@ def fetch_each(
     sends: list[Callable[[], object]] = []
     answers = []
     for statement, values in statements:
-        if statement not in names:
+        if driver.prepare_threshold is None:
+            # As behind a pooler that hands every transaction to another server.
+            sends.append(partial(pgconn.send_query_params, statement, values))
+        elif statement in names:
+            sends.append(partial(pgconn.send_query_prepared, names[statement], values))
+        else:
             names[statement] = b"nefertari_%d" % next(_numbers)
             sends.append(partial(pgconn.send_prepare, names[statement], statement))
+            sends.append(partial(pgconn.send_query_prepared, names[statement], values))
             answers.append(False)
-        sends.append(partial(pgconn.send_query_prepared, names[statement], values))
         sends.append(pgconn.pipeline_sync)
         answers.append(True)
     try:

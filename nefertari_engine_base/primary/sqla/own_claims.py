@@ -85,6 +85,11 @@ class OwnClaim(SQLClaim):
         statement = self.source.statement_of(*models)
         if statement is None or not statement.is_numbered:
             return None
+        # There is such a statement for psycopg alone.
+        from nefertari_engine_base.primary.sqla import libpq
+
+        if not libpq.is_utf8(self._connection.connection.driver_connection):
+            return None
         try:
             return statement, statement.parameters([ref.id for ref in refs])
         except InvalidDocumentId:
@@ -99,7 +104,6 @@ class OwnClaim(SQLClaim):
         parameters: Mapping[str, str],
     ) -> tuple[tuple[int, Sequence[int], Any], Load]:
         """What was drawn, and what makes documents of what was loaded after it."""
-        # Only where JSONStatement is, psycopg is.
         from nefertari_engine_base.primary.sqla import libpq
 
         connection = self._connection

@@ -31,7 +31,11 @@ def explain_(config: str, model: str, id_: str, as_json: bool) -> None:
     with application(config) as engines:
         found = explain(engines, model, id_)
     if as_json:
-        click.echo(orjson.dumps(_plain(found), option=orjson.OPT_INDENT_2))
+        # Named tuples, which it has no form for, are objects like the others.
+        plain = orjson.dumps(
+            _plain(found), lambda value: value._asdict(), orjson.OPT_INDENT_2
+        )
+        click.echo(plain)
     else:
         for line in _lines(found):
             click.echo(line)

@@ -1,7 +1,6 @@
 """The page in a real browser."""
 
 import os
-import shutil
 
 import pytest
 from selenium import webdriver
@@ -11,6 +10,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from webtest.http import StopableWSGIServer
+
+from tools.browser import find
+from tools.servers.errors import MissingDependency
 
 # A browser sees no difference between databases; two are enough.
 pytestmark = pytest.mark.parametrize(
@@ -26,13 +28,13 @@ FLAGS = (
 
 @pytest.fixture(scope="module")
 def browser():
-    """A browser that the distribution has installed."""
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not binary or not driver:
-        reason = "install the Debian packages chromium and chromium-driver"
+    """The browser of the distribution."""
+    try:
+        binary, driver = find()
+    except MissingDependency as error:
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            raise
+        pytest.skip(str(error))
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for flag in FLAGS:

@@ -13,30 +13,39 @@ from tools.servers.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def install(settings: Settings, package: str, purpose: str) -> None:
+#: What helps somebody who has Docker.
+_CONTAINERS = (
+    "Or let the servers run in containers, `docker compose up --wait`, and say where "
+    "they are, with the variables at the top of docker-compose.yml."
+)
+
+
+def install(
+    settings: Settings, package: str, purpose: str, otherwise: str = _CONTAINERS
+) -> None:
     """Install ``package``, which ``purpose`` (the start of a sentence) needs.
 
+    :param otherwise: the sentence that says what else helps.
     :raises MissingDependency: if this process may not install, or apt-get fails.
     """
     if not settings.may_install or not shutil.which("apt-get"):
-        raise MissingDependency(missing(package, purpose))
+        raise MissingDependency(missing(package, purpose, otherwise))
     with cache.locked(settings.cache, "apt-get"):
         log.info("installing the Debian package %s", package)
         _update()
         complaint = _apt_get("install", "--no-install-recommends", package)
     if complaint:
         raise MissingDependency(
-            f"{missing(package, purpose)} It was tried just now, and apt-get says:\n"
-            f"{complaint}"
+            f"{missing(package, purpose, otherwise)} "
+            f"It was tried just now, and apt-get says:\n{complaint}"
         )
 
 
-def missing(package: str, purpose: str) -> str:
+def missing(package: str, purpose: str, otherwise: str = _CONTAINERS) -> str:
     """Return the message that says which package to install, and what else helps."""
     return (
         f"{purpose}. Install it: on Debian and Ubuntu, `apt-get install {package}`. "
-        f"Or let the servers run in containers, `docker compose up --wait`, and say "
-        f"where they are, with the variables at the top of docker-compose.yml."
+        f"{otherwise}"
     )
 
 

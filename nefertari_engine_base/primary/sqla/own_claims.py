@@ -52,6 +52,7 @@ class OwnClaim(SQLClaim):
         self._connection = connection
         self._seen: frozenset[int] = frozenset()
         self._version = 0
+        self._is_sent_by_libpq = False
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """Entries with a path are claimed by :meth:`LockingOutbox.claim`."""
@@ -104,32 +105,42 @@ class OwnClaim(SQLClaim):
         parameters: Mapping[str, str],
     ) -> tuple[tuple[int, Sequence[int], Any], Load]:
         """What was drawn, and what makes documents of what was loaded after it."""
-        from nefertari_engine_base.primary.sqla import libpq
-
-        connection = self._connection
-        texts = []
-        for text, values in ((SEE_AND_DRAW, {"ids": ids}), (statement.sql, parameters)):
-            sent, names = numbered(text)
-            texts.append((sent, [values[name].encode() for name in names]))
-        ((version, seen, pairs),), found = libpq.fetch_each(
-            connection.connection.driver_connection, texts
-        )
+        self._is_sent_by_libpq = True
+        draw = SEE_AND_DRAW, {"ids": ids}
+        ((version, seen, pairs),), found = self._send(draw, (statement.sql, parameters))
         rows = [tuple(column.decode() for column in row) for row in found]
 
         def load(model: str, asked: Sequence[str]) -> Mapping[str, bytes]:
             if len(asked) < len(refs):
                 # One of them is bad, and now they are loaded one by one.
-                return self.source.load_documents(connection, model, asked)
-            return self.source.documents_of(connection, statement, rows)
+                return self.source.load_documents(self._connection, model, asked)
+            return self.source.documents_of(self._connection, statement, rows)
 
         return (int(version), _numbers(seen), _pairs(pairs)), load
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""
         ids = [entry.id for entry in entries if entry.id in self._seen]
-        if ids:
-            ids += self.obsolete_with(ids)
+        if not ids:
+            return
+        ids += self.obsolete_with(ids)
+        if self._is_sent_by_libpq:
+            values = {"ids": array_literal(ids), "version": str(self._version)}
+            self._send((ACKNOWLEDGE_FREE, values))
+        else:
             acknowledge(self._connection, ACKNOWLEDGE_FREE, ids, self._version)
+
+    def _send(
+        self, *statements: tuple[str, Mapping[str, str]]
+    ) -> list[list[tuple[bytes, ...]]]:
+        """The rows of texts that are sent together, with their values."""
+        from nefertari_engine_base.primary.sqla import libpq
+
+        sent = []
+        for text, values in statements:
+            statement, names = numbered(text)
+            sent.append((statement, [values[name].encode() for name in names]))
+        return libpq.fetch_each(self._connection.connection.driver_connection, sent)
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
         """See :meth:`IClaim.refuse`; left to whoever has locked the entry."""

@@ -275,6 +275,23 @@ def test_a_commit_that_the_database_refuses_leaves_nothing(app):
     assert keys(app) == ["2"]
 
 
+def test_a_transaction_that_cannot_be_serialized_can_be_retried(app):
+    engine = app.database.execution_options(isolation_level="SERIALIZABLE")
+    with Session(engine) as one, Session(engine) as other:
+        for number, session in enumerate((one, other)):
+            count = len(session.scalars(sa.select(Movie)).all())
+            session.add(film(number, title=f"after {count}"))
+            session.flush()
+        one.commit()
+        with pytest.raises(sa.exc.OperationalError) as caught:
+            other.commit()
+        assert caught.value.orig.sqlstate == "40001"
+        other.rollback()
+        other.add(film(2))
+        other.commit()
+    assert keys(app) == ["0", "2"]
+
+
 def test_a_database_without_an_outbox_says_what_to_do(app):
     with app.session() as session:
         for number in range(10):

@@ -28,7 +28,7 @@ from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import Outcome, Write
 
 READY = "ready-made NDJSON, 2 connections"
-READY_THREE = "the same, 3 connections"
+READY_MORE = "the same, 4 connections"
 READY_SAME = "the same, with versions and hashes"
 OURS = "writer, from dictionaries"
 OURS_BYTES = "writer, from JSON"
@@ -44,7 +44,7 @@ BARS = (
 
 CHUNK = 1000
 CONNECTIONS = 2
-MOST_CONNECTIONS = 3
+MOST_CONNECTIONS = 4
 
 Documents = list[tuple[str, dict[str, Any]]]
 
@@ -64,7 +64,7 @@ def run(setting: Setting) -> Result:
         contenders = [
             Ready(READY, index, pool, documents, plain_lines).contender(),
             Ready(
-                READY_THREE, index, pool, documents, plain_lines, MOST_CONNECTIONS
+                READY_MORE, index, pool, documents, plain_lines, MOST_CONNECTIONS
             ).contender(),
             Ready(READY_SAME, index, pool, documents, _versioned_lines).contender(),
             _ours(OURS, index, documents, orjson.dumps),

@@ -19,7 +19,7 @@ _INTEGERS = {
     "number_of_shards": 1,
     "bulk_documents": 1000,
     "bulk_bytes": 8 * 1024 * 1024,
-    "bulk_connections": 3,
+    "bulk_connections": 4,
     "scan_size": 1000,
     "max_result_window": 10_000,
 }
@@ -59,7 +59,7 @@ class ElasticsearchSettings:
     :attr bulk_bytes: ``elasticsearch.bulk_bytes``: bytes after which a bulk request is
         sent, whatever it holds. Default 8388608 (8 MiB).
     :attr bulk_connections: ``elasticsearch.bulk_connections``: bulk requests under way
-        at the same time. Default 3.
+        at the same time. Default 4.
     :attr scan_size: ``elasticsearch.scan_size``: documents of one request where all
         hits are wanted. Default 1000.
     :attr max_result_window: ``elasticsearch.max_result_window``: ``start + limit`` may
@@ -80,7 +80,7 @@ class ElasticsearchSettings:
     gc_deletes: str = "1h"
     bulk_documents: int = 1000
     bulk_bytes: int = 8 * 1024 * 1024
-    bulk_connections: int = 3
+    bulk_connections: int = 4
     scan_size: int = 1000
     max_result_window: int = 10_000
 

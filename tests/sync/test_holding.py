@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.interfaces import IDocumentCreated
+from nefertari_engine_base.values import Touch
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import INDEXED, Director, Movie, Seat, declare
 from tests.sync.working import until
@@ -301,6 +303,10 @@ def test_a_database_without_an_outbox_says_what_to_do(app):
         driver.cursor().execute("DROP TABLE nefertari_outbox")
         with pytest.raises(PrimaryError, match="setup_database"):
             session.commit()
+    with app.session() as session:
+        # The same connection, as it was.
+        assert driver_of(session) is driver
+        assert "11" not in app.rows(Movie)
 
 
 # --- connections --------------------------------------------------------------------
@@ -415,8 +421,14 @@ def test_two_phases_have_the_entries_in_the_first(app):
         session.add(film(1))
         session.prepare()
         assert keys(app) == []
-        session.commit()
-    assert keys(app) == ["1"]
+        with app.database.connect() as connection:
+            # As a transaction manager does for a process that is gone.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            name = connection.scalar(sa.text("SELECT gid FROM pg_prepared_xacts"))
+            connection.exec_driver_sql(f"COMMIT PREPARED '{name}'")
+        assert keys(app) == ["1"]
+        with pytest.raises(sa.exc.ProgrammingError):
+            session.commit()
 
 
 @pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
@@ -440,6 +452,19 @@ def test_a_key_that_the_database_refuses_is_refused(app):
         with pytest.raises(sa.exc.DataError):
             session.commit()
     assert app.entries() == []
+
+
+def test_an_entry_that_the_database_refuses_is_refused(app):
+    app.registry.registerHandler(
+        lambda event: event.transaction.touch([Touch("elasticsearch", "Movie", "\0")]),
+        (IDocumentCreated,),
+    )
+    with app.session() as session:
+        session.add(film(1))
+        with pytest.raises(sa.exc.DataError):
+            session.commit()
+    assert app.entries() == []
+    assert app.rows(Movie) == {}
 
 
 # --- delivery -----------------------------------------------------------------------

@@ -103,12 +103,22 @@ def _commit(dialect: Dialect, commit: Callable[[Any], None], connection: Any) ->
         return
     libpq, touches = _FOLLOWED[dialect], wanted.touches
     announced = wanted.outbox.is_announced
-    with explained(dialect.loaded_dbapi.ProgrammingError):
-        entries = libpq.commit_with(driver, sent_insert(dialect, announced), touches)
-        if entries is None:
-            options = libpq.cursor_options(driver)
-            entries = insert_each(connection, dialect, touches, announced, **options)
-            commit(connection)
+    insert = sent_insert(dialect, announced)
+    try:
+        with explained(dialect.loaded_dbapi.ProgrammingError):
+            entries = libpq.commit_with(driver, insert, touches)
+            if entries is None:
+                options = libpq.cursor_options(driver)
+                entries = insert_each(
+                    connection, dialect, touches, announced, **options
+                )
+                commit(connection)
+    except BaseException:
+        # SQLAlchemy takes a transaction whose commit has failed for ended, and would
+        # hand the connection to others as it is.
+        if not (driver.closed or libpq.is_ended(driver)):
+            driver.rollback()
+        raise
     wanted.written(entries)
 
 

@@ -12,9 +12,10 @@ connection. It is noticed when SQLAlchemy ends it as well: entries that were hel
 written then, for themselves. That may be for nothing, if it was rolled back, and costs
 a delivery that finds nothing new.
 
-SQLAlchemy leaves executing, committing and rolling back to the dialect. Before the
-former it sends events, which cost the statements of others less than the events of an
-engine do; for the latter, functions stand in for the dialect's methods here.
+SQLAlchemy leaves executing, committing and rolling back to the dialect. Before it
+executes it sends events, which cost the statements of others less than the events of an
+engine do. Before it commits or rolls back it sends none that could do so in its place,
+so functions stand in for these methods of the dialect.
 https://docs.sqlalchemy.org/en/20/core/events.html#sqlalchemy.events.DialectEvents
 https://docs.sqlalchemy.org/en/20/core/internals.html#sqlalchemy.engine.Dialect.do_commit
 """
@@ -74,15 +75,18 @@ def write(connection: Connection, wanted: Wanted) -> None:
         if libpq.can_hold(driver, wanted.touches):
             _HELD[driver] = wanted
             return
-    with explained():
-        wanted.written(wanted.outbox.insert(connection, wanted.touches))
+    _write_now(connection, wanted)
 
 
 def _write_held(driver: Any, connection: Connection) -> None:
     # Inserting many is a statement of the connection, and comes by here again.
     if (wanted := _HELD.pop(driver, None)) is not None:
-        with explained():
-            wanted.written(wanted.outbox.insert(connection, wanted.touches))
+        _write_now(connection, wanted)
+
+
+def _write_now(connection: Connection, wanted: Wanted) -> None:
+    with explained():
+        wanted.written(wanted.outbox.insert(connection, wanted.touches))
 
 
 def _write_before(cursor: Any, *arguments: Any) -> None:

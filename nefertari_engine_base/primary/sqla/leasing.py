@@ -144,7 +144,6 @@ class OwnClaim(SQLClaim):
     def __init__(self, source: SQLOutbox, entries: Sequence[OutboxEntry]) -> None:
         super().__init__(source, entries)
         self._claimed = [entry.id for entry in entries]
-        self._version = 0
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """Entries with a path are claimed by :meth:`LeasingOutbox.claim`."""

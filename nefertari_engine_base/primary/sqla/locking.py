@@ -227,7 +227,6 @@ class LockingClaim(SQLClaim):
         super().__init__(source, entries)
         self._connection = connection
         self._claimed = [entry.id for entry in entries]
-        self._version = 0
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """See :meth:`IClaim.expand`."""

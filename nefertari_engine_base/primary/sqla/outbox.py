@@ -243,6 +243,8 @@ class SQLClaim:
         self.source = source
         self.entries = entries
         self._obsolete: dict[int, list[int]] = {}
+        #: What was drawn last.
+        self._version = 0
 
     def obsolete_with(self, ids: Sequence[int]) -> list[int]:
         """Dead letters that go with these entries; see :mod:`.dead_letters`."""

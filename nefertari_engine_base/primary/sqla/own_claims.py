@@ -51,7 +51,6 @@ class OwnClaim(SQLClaim):
         super().__init__(source, entries)
         self._connection = connection
         self._seen: frozenset[int] = frozenset()
-        self._version = 0
         self._is_sent_by_libpq = False
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:

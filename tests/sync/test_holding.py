@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IDocumentCreated
+from nefertari_engine_base.primary.sqla import SQLAlchemyEngine
 from nefertari_engine_base.values import Touch
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import INDEXED, Director, Movie, Seat, declare
@@ -411,6 +412,33 @@ def test_a_session_in_autocommit_holds_nothing_back(app):
         session.add(film(1))
         session.flush()
         assert keys(app) == ["1"]
+
+
+def test_a_dialect_that_commits_in_a_way_of_its_own_goes_on_to(
+    postgresql_database_url, elasticsearch_url, index_prefix
+):
+    engine = sa.create_engine(postgresql_database_url)
+    commit, commits = engine.dialect.do_commit, []
+
+    def own_commit(connection):
+        commits.append(connection)
+        commit(connection)
+
+    engine.dialect.do_commit = own_commit
+
+    def declare_with_engine(config):
+        config.add_primary_engine(SQLAlchemyEngine(engine))
+        declare(config)
+
+    app = Application(
+        "unused", elasticsearch_url, index_prefix, declare_with_engine,
+        nefertari__engine="nefertari_es", nefertari__sync="worker",
+    ).setup()  # fmt: skip
+    commits.clear()
+    app.save(film(1))
+    assert len(commits) == 1
+    assert keys(app) == ["1"]
+    app.close()
 
 
 def test_two_phases_have_the_entries_in_the_first(app):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from itertools import groupby
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -26,6 +29,32 @@ def test_entries_of_an_outer_transaction_stay_until_they_are_visible(app):
     assert app.entries() == [("Movie", "", "1")]
     app.drain()
     assert_index_equals_rows(app, [Movie])
+
+
+@pytest.fixture
+def inline_app(postgresql_database_url, elasticsearch_url, index_prefix):
+    """Inline sync on PostgreSQL; its connections of deliveries were used before."""
+    app = Application(
+        postgresql_database_url, elasticsearch_url, index_prefix, declare
+    ).setup()
+    for number in range(3):
+        app.save(Movie(id=number, title="before"))
+    yield app
+    app.close()
+
+
+def test_a_draw_and_a_load_travel_together(inline_app):
+    with outbox_of(inline_app).autocommit_engine.connect() as connection:
+        driver = connection.connection.driver_connection
+    with tempfile.TemporaryFile() as trace:
+        driver.pgconn.trace(trace.fileno())
+        inline_app.save(Movie(id=9, title="traced"))
+        driver.pgconn.untrace()
+        trace.seek(0)
+        senders = [line.split(b"\t")[1] for line in trace if b"\t" in line]
+    # One exchange for the draw and the load, one for the acknowledgement.
+    assert [sender for sender, _ in groupby(senders)] == [b"F", b"B"] * 2
+    assert inline_app.documents(Movie)["9"]["title"] == "traced"
 
 
 TITLES = {"1": "Amélie", "2": "50 % \\ 'quoted' \"twice\"", "3": ""}
@@ -59,6 +88,10 @@ def test_documents_come_as_they_are_however_they_are_asked_for(
             session.commit()
     assert app.documents(Movie) == {}
     assert app.waiting() == 0
+    with outbox_of(app).autocommit_engine.connect() as connection:
+        names = connection.scalars(sa.text("SELECT name FROM pg_prepared_statements"))
+        own = [name for name in names if name.startswith("nefertari_")]
+    assert bool(own) == (not arguments)
     app.close()
 
 

@@ -51,9 +51,8 @@ format: $(READY)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install -qq --editable ".[sqla,mongo,postgresql,es,prometheus,examples]" \
-		--group test --group lint --group docs
+	$(BIN)/python -m pip install -qq --editable \
+		".[sqla,mongo,postgresql,es,prometheus,examples,dev]"
 	$(BIN)/python -c "$$PUT_ON_PATH"
 	touch $@
 

@@ -26,6 +26,15 @@ class SyncMode(StrEnum):
     OFF = "off"
 
 
+class Uncaptured(StrEnum):
+    """What becomes of a statement that cannot be followed exactly."""
+
+    #: It is executed, and the models that it may concern are synchronised again.
+    RESYNC = "resync"
+    #: It is not executed, or its transaction cannot be committed.
+    REFUSE = "refuse"
+
+
 class Visibility(StrEnum):
     """What a commit waits for, beyond what its mode does anyway."""
 
@@ -48,6 +57,9 @@ class EngineSettings:
     :attr suspended: ``nefertari.sync.suspended``: names of models whose documents do
         not follow changes that this process makes, which are owed; ``*`` for all. See
         :mod:`nefertari_engine_base.sync.suspension`. Default: none.
+    :attr uncaptured: ``nefertari.uncaptured``: what becomes of a statement whose changes
+        cannot be followed exactly: ``resync`` has workers synchronise the models that
+        it may concern, ``refuse`` raises an error. Default ``resync``.
     :attr check_interval: ``nefertari.sync.check_interval``: seconds between two looks
         of a worker at the indices, whether they have lost what they held; see
         :mod:`nefertari_engine_base.sync.losses`. Default 30.
@@ -84,6 +96,7 @@ class EngineSettings:
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
     suspended: Suspension = NOTHING_SUSPENDED
+    uncaptured: Uncaptured = Uncaptured.RESYNC
     check_interval: float = 30.0
     visibility: Visibility = Visibility.ASYNC
     visibility_timeout: float = 5.0
@@ -105,6 +118,7 @@ class EngineSettings:
             engines=tuple(aslist(settings.get("nefertari.engine", ()))),
             sync=_sync_mode(settings.get("nefertari.sync", "inline")),
             suspended=_suspension(settings.get("nefertari.sync.suspended", ())),
+            uncaptured=_uncaptured(settings.get("nefertari.uncaptured", "resync")),
             check_interval=read_number(
                 settings, "nefertari.sync.check_interval", 30.0, minimum=0.01
             ),
@@ -140,6 +154,15 @@ def _sync_mode(value: str) -> SyncMode:
         modes = ", ".join(SyncMode)
         raise ConfigurationError(
             f"nefertari.sync = {value!r}: expected one of {modes}."
+        ) from None
+
+
+def _uncaptured(value: str) -> Uncaptured:
+    try:
+        return Uncaptured(str(value).strip().lower())
+    except ValueError:
+        raise ConfigurationError(
+            f"nefertari.uncaptured = {value!r}: expected one of {', '.join(Uncaptured)}."
         ) from None
 
 

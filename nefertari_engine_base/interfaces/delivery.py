@@ -141,6 +141,10 @@ class IOutbox(Interface):
         """Whether there is a fence above this version: what was written with it has to
         be loaded and written again."""
 
+    def exclusively(name: str) -> AbstractContextManager[bool]:
+        """Whether no other process does what is called so, for as long as the context
+        lasts; true where the database cannot tell."""
+
     def index_states(secondary: str) -> Mapping[tuple[str, str], IndexState]:
         """What is remembered of the secondary's indices, by model and place."""
 

@@ -16,8 +16,8 @@ from sqlalchemy import Column, Table, inspect
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.sql import visitors
 
-from nefertari_engine_base.primary.sqla.cascades import tables_of
 from nefertari_engine_base.primary.sqla.links import columns_to_owner
+from nefertari_engine_base.primary.sqla.mapped_tables import tables_of
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.sync.related import Dependency
 
@@ -61,6 +61,9 @@ class Capture:
         are meant; ``None`` if that is all of them.
     :attr only_updates: new rows, and those that go, touch nothing.
     :attr referrers: they are touched by rows that go, in place of ``key``.
+    :attr document: the schema whose key ``key`` is.
+    :attr by_row: the same documents, found by the row's own key; where ``key`` is that
+        of others, and the rows have one.
     """
 
     table: Table
@@ -68,9 +71,11 @@ class Capture:
     path: str
     key: Columns
     watched: Columns
+    document: ModelSchema
     classes: tuple[Column[Any], tuple[Any, ...]] | None = None
     only_updates: bool = False
     referrers: Referrers | None = None
+    by_row: Capture | None = None
 
 
 def captures_of(dependencies: Iterable[Dependency]) -> dict[Table, list[Capture]]:
@@ -90,11 +95,11 @@ def _captures(dependency: Dependency) -> Iterator[Capture]:
     for table, key in tables_of(mapper):
         rows = _Rows(dependency, mapper, table, tuple(key))
         if not relations:
-            yield rows.capture("", rows.key)
+            yield rows.capture("", rows.key, schema)
         elif relations[-1].target_fields:
             yield rows.of_owners()
         else:
-            yield rows.capture(dependency.path, rows.key, only_updates=True)
+            yield rows.capture(dependency.path, rows.key, schema, only_updates=True)
             yield rows.of_referrers()
     yield from _link_captures(dependency, schema, mapper)
 
@@ -108,13 +113,16 @@ class _Rows:
     table: Table
     key: Columns
 
-    def capture(self, path: str, key: Columns, **options: Any) -> Capture:
+    def capture(
+        self, path: str, key: Columns, document: ModelSchema, **options: Any
+    ) -> Capture:
         return Capture(
             table=self.table,
             root=self.dependency.root.name,
             path=path,
             key=key,
             watched=self._watched(key),
+            document=document,
             classes=_classes(self.mapper, self.table),
             **options,
         )
@@ -124,10 +132,14 @@ class _Rows:
         names = self.dependency.relations[-1].target_fields
         columns = [_column(self.mapper, name, self.table) for name in names]
         references = tuple(column for column in columns if column is not None)
+        by_row = self.capture(
+            self.dependency.path, self.key, self._schema, only_updates=True
+        )
         if len(references) < len(names):
             # They are in another table of the same class.
-            return self.capture(self.dependency.path, self.key, only_updates=True)
-        return self.capture(self._owner_path, references)
+            return by_row
+        owner = self.dependency.owner
+        return self.capture(self._owner_path, references, owner, by_row=by_row)
 
     def of_referrers(self) -> Capture:
         """The owners refer to the rows that they show, or are linked with them."""
@@ -147,7 +159,13 @@ class _Rows:
         own = tuple(_same(self.mapper, column, self.table) for column in referred)
         guarded = _is_guarded(references, referred)
         referrers = Referrers(references, own, key, guarded)
-        return self.capture(self._owner_path, own, referrers=referrers)
+        return self.capture(
+            self._owner_path, own, dependency.owner, referrers=referrers
+        )
+
+    @property
+    def _schema(self) -> ModelSchema:
+        return self.dependency.relations[-1].document
 
     @property
     def _owner_path(self) -> str:
@@ -187,6 +205,7 @@ def _link_captures(
                 path=dependency.path,
                 key=key,
                 watched=tuple(dict.fromkeys([*key, *linked, *_order(relationship)])),
+                document=schema,
             )
 
 

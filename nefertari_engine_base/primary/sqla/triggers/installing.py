@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 
 import sqlalchemy as sa
@@ -15,7 +16,11 @@ from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import ITriggers
 from nefertari_engine_base.primary.sqla.triggers import postgresql, sqlite
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture
-from nefertari_engine_base.primary.sqla.triggers.trigger import Installed, Trigger
+from nefertari_engine_base.primary.sqla.triggers.trigger import (
+    Installed,
+    Survey,
+    Trigger,
+)
 from nefertari_engine_base.values import TriggerProblem, TriggerState
 
 _DIALECTS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
@@ -50,15 +55,9 @@ class Triggers:
         """See :meth:`ITriggers.install`."""
         with self._begin() as connection:
             self._dialect.prepare(connection)
-            wanted = self._wanted(connection)
-            found = self._dialect.installed(connection)
-            states = _states(wanted, found)
-            for state in states:
-                key = (state.table, state.name)
-                if state.problem is TriggerProblem.LEFT_OVER:
-                    _execute(connection, found[key].drop)
-                elif state.problem is not None:
-                    _execute(connection, wanted[key].create)
+            survey, wanted = self._survey(connection)
+            states = _states(wanted, survey.installed)
+            _execute(connection, _needed(states, wanted, survey))
             # A trigger that fails would fail every write.
             _execute(connection, [trigger.trial for trigger in wanted.values()])
             return states
@@ -66,20 +65,32 @@ class Triggers:
     def check(self) -> Sequence[TriggerState]:
         """See :meth:`ITriggers.check`."""
         with self._begin() as connection:
-            wanted = self._wanted(connection)
-            return _states(wanted, self._dialect.installed(connection))
+            survey, wanted = self._survey(connection)
+            return _states(wanted, survey.installed)
 
     def remove(self) -> Sequence[TriggerState]:
         """See :meth:`ITriggers.remove`."""
         with self._begin() as connection:
             self._dialect.prepare(connection)
-            found = self._dialect.installed(connection)
-            for trigger in found.values():
-                _execute(connection, trigger.drop)
-            return [
-                TriggerState(one.table, one.name, TriggerProblem.LEFT_OVER)
-                for one in found.values()
-            ]
+            survey = self._dialect.survey(connection, ())
+            states = _states({}, survey.installed)
+            _execute(connection, _needed(states, {}, survey))
+            return states
+
+    def script(self, *, remove: bool = False) -> Sequence[str]:
+        """See :meth:`ITriggers.script`."""
+        with self._begin() as connection:
+            survey, wanted = self._survey(connection)
+        if remove:
+            triggers = [text for one in wanted.values() for text in one.drop]
+            functions = [one.function for one in wanted.values() if one.function]
+            drops = [f"DROP FUNCTION IF EXISTS {name}()" for name in functions]
+            return list(dict.fromkeys([*triggers, *drops]))
+        states = [
+            replace(state, problem=state.problem or TriggerProblem.MISSING)
+            for state in _states(wanted, survey.installed)
+        ]
+        return _needed(states, wanted, survey)
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
@@ -92,14 +103,44 @@ class Triggers:
                 f"{error}"
             ) from error
 
-    def _wanted(self, connection: Connection) -> dict[_Key, Trigger]:
-        return {
+    def _survey(self, connection: Connection) -> tuple[Survey, dict[_Key, Trigger]]:
+        """What is there, and what should be."""
+        survey: Survey = self._dialect.survey(connection, tuple(self._captures))
+        return survey, {
             (trigger.table, trigger.name): trigger
             for table, captures in self._captures.items()
             for trigger in self._dialect.wanted(
-                connection, table, captures, self._secondaries, self._announces
+                survey, table, captures, self._secondaries, self._announces
             )
         }
+
+
+def _needed(
+    states: Sequence[TriggerState], wanted: Mapping[_Key, Trigger], survey: Survey
+) -> list[str]:
+    """Statements that mend what is wrong, each of them once."""
+    statements: list[str] = []
+    for state in states:
+        key = (state.table, state.name)
+        if state.problem is TriggerProblem.LEFT_OVER:
+            statements += survey.installed[key].drop
+        elif state.problem is not None:
+            statements += wanted[key].define
+            found = survey.installed.get(key)
+            # To replace what a trigger calls takes no lock on its table.
+            if (
+                state.problem is not TriggerProblem.DIFFERENT
+                or found is None
+                or not found.source
+                or not found.function
+                or found.function != wanted[key].function
+            ):
+                statements += wanted[key].attach
+    called = {trigger.function for trigger in wanted.values()}
+    statements += [
+        drop for name, drop in survey.functions.items() if name not in called
+    ]
+    return list(dict.fromkeys(statements))
 
 
 def _states(

@@ -1,4 +1,4 @@
-"""Triggers on tables and columns whatever they are called, and for models of any name."""
+"""Triggers on tables and columns of any name, and for models of any name."""
 
 from __future__ import annotations
 

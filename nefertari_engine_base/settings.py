@@ -26,6 +26,15 @@ class SyncMode(StrEnum):
     OFF = "off"
 
 
+class Capture(StrEnum):
+    """Who tells of changes in a SQL database."""
+
+    #: The sessions of this process.
+    SESSION = "session"
+    #: The database, whoever changes it.
+    TRIGGERS = "triggers"
+
+
 class Visibility(StrEnum):
     """What a commit waits for, beyond what its mode does anyway."""
 
@@ -45,6 +54,8 @@ class EngineSettings:
         primary first. Default: none, engines are included by the application.
     :attr sync: ``nefertari.sync``: ``inline``, ``worker`` or ``off``. Default
         ``inline``.
+    :attr capture: ``nefertari.capture``: who tells of changes in a SQL database:
+        ``session`` or ``triggers``. Default ``session``.
     :attr suspended: ``nefertari.sync.suspended``: names of models whose documents do
         not follow changes that this process makes, which are owed; ``*`` for all. See
         :mod:`nefertari_engine_base.sync.suspension`. Default: none.
@@ -83,6 +94,7 @@ class EngineSettings:
 
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
+    capture: Capture = Capture.SESSION
     suspended: Suspension = NOTHING_SUSPENDED
     check_interval: float = 30.0
     visibility: Visibility = Visibility.ASYNC
@@ -104,6 +116,7 @@ class EngineSettings:
         return cls(
             engines=tuple(aslist(settings.get("nefertari.engine", ()))),
             sync=_sync_mode(settings.get("nefertari.sync", "inline")),
+            capture=capture_of(settings.get("nefertari.capture", "session")),
             suspended=_suspension(settings.get("nefertari.sync.suspended", ())),
             check_interval=read_number(
                 settings, "nefertari.sync.check_interval", 30.0, minimum=0.01
@@ -140,6 +153,16 @@ def _sync_mode(value: str) -> SyncMode:
         modes = ", ".join(SyncMode)
         raise ConfigurationError(
             f"nefertari.sync = {value!r}: expected one of {modes}."
+        ) from None
+
+
+def capture_of(word: object) -> Capture:
+    """The capture of this name. :raises ConfigurationError: if there is none."""
+    try:
+        return Capture(str(word).strip().lower())
+    except ValueError:
+        raise ConfigurationError(
+            f"nefertari.capture = {str(word)!r}: expected one of {', '.join(Capture)}."
         ) from None
 
 

@@ -44,7 +44,8 @@ class Unheard(Application):
         self.primary = self.engines.primaries["sqla"]
         self.secondary = self.engines.secondary
         self.database = self.primary.engine
-        self.write(*before)
+        if before:
+            self.write(*before)
 
     def __enter__(self) -> Unheard:
         return self

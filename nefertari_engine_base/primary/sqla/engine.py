@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import inspect
+from sqlalchemy import Table, inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoInspectionAvailable
 from sqlalchemy.orm import Mapper, Session, configure_mappers
@@ -39,9 +40,11 @@ from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.session import Sessions
 from nefertari_engine_base.primary.sqla.sources import Source
+from nefertari_engine_base.primary.sqla.triggers.captures import Capture as TableCapture
 from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
 from nefertari_engine_base.primary.sqla.triggers.installing import Triggers
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
+from nefertari_engine_base.settings import Capture, capture_of
 from nefertari_engine_base.values import Capability, Page, Query
 
 _OUTBOXES: dict[str, type[SQLOutbox]] = {
@@ -59,6 +62,7 @@ class SQLAlchemyEngine:
         :class:`~nefertari_engine_base.primary.sqla.session.Sessions`.
     :param binds: engines of classes that have their rows in other databases, as
         :class:`sqlalchemy.orm.Session` takes them. Each database has an outbox.
+    :param capture: who tells of changes: ``session``, or ``triggers`` of the databases.
     """
 
     name = "sqla"
@@ -68,7 +72,9 @@ class SQLAlchemyEngine:
         engine: Engine,
         session: Callable[[], Session] | None = None,
         binds: Mapping[type, Engine] | None = None,
+        capture: Capture | str = Capture.SESSION,
     ) -> None:
+        self.capture = capture_of(capture)
         self.binds = Binds(engine, binds or {})
         for one in self.binds.engines:
             if one.dialect.name not in _OUTBOXES:
@@ -229,18 +235,25 @@ class SQLAlchemyEngine:
 
     def triggers(self, secondaries: Sequence[str]) -> Sequence[Triggers]:
         """See :meth:`IPrimaryEngine.triggers`."""
-        captures = captures_of(self._graph.dependencies() if self._graph else ())
         models = [known.model for known in self._known_schemas().values()]
-        found = []
-        for engine in self.binds.engines:
-            here = {
-                table
-                for _, tables in self.binds.tables(engine, models)
-                for table in tables
-            }
-            own = {table: captures[table] for table in captures if table in here}
-            found.append(Triggers(engine, own, secondaries, announces=self._announces))
-        return found
+
+        def captures(engine: Engine) -> Mapping[Table, Sequence[TableCapture]]:
+            here = [
+                t for _, tables in self.binds.tables(engine, models) for t in tables
+            ]
+            found = captures_of(self._graph.dependencies() if self._graph else ())
+            return {table: found[table] for table in found if table in here}
+
+        return [
+            Triggers(
+                engine,
+                partial(captures, engine),
+                secondaries,
+                announces=self._announces,
+                required=self.capture is Capture.TRIGGERS,
+            )
+            for engine in self.binds.engines
+        ]
 
     # --- reading -----------------------------------------------------------
 

@@ -25,7 +25,7 @@ from nefertari_engine_base.interfaces import (
 )
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.setting_up import is_setting_up
-from nefertari_engine_base.settings import EngineSettings, SyncMode
+from nefertari_engine_base.settings import Capture, EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
 from nefertari_engine_base.sync.delivery import Pause, VersionCheck
 from nefertari_engine_base.sync.losses import IndexWatch
@@ -150,10 +150,19 @@ class Engines:
         """See that the databases that tell of changes themselves do so; called when the
         application is made, and idle where that is done to set it up.
 
-        :raises ConfigurationError: if triggers are missing or outdated.
+        :raises ConfigurationError: if triggers are missing or outdated, or if no engine
+            relies on them though the settings say so.
         """
+        required = list(self._required_triggers())
+        if self.settings.capture is Capture.TRIGGERS and not required:
+            raise ConfigurationError(
+                f"nefertari.capture = triggers, but no engine of this application "
+                f"({', '.join(self.primaries) or 'it has none'}) captures changes so. "
+                f"An engine that the application makes itself has to be told: "
+                f'SQLAlchemyEngine(engine, capture="triggers"). MongoDB has none.'
+            )
         if not is_setting_up():
-            for triggers in self._required_triggers():
+            for triggers in required:
                 triggers.ensure()
 
     def _required_triggers(self) -> Iterator[ITriggers]:

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 import sqlalchemy as sa
+from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -73,6 +74,15 @@ def test_an_engine_has_the_capture_of_the_settings_or_its_own(app):
     assert SQLAlchemyEngine(app.database).capture is Capture.SESSION
     own = SQLAlchemyEngine(app.database, capture="triggers")
     assert own.capture is Capture.TRIGGERS
+
+
+def test_a_setting_that_no_engine_follows_is_refused(database):
+    config = Configurator(settings={"nefertari.capture": "triggers"})
+    config.include("nefertari_engine_base")
+    config.add_primary_engine(SQLAlchemyEngine(database))
+    config.commit()
+    with pytest.raises(ConfigurationError, match='capture="triggers"'):
+        config.registry.notify(ApplicationCreated(object()))
 
 
 # --- setup -------------------------------------------------------------------------

@@ -5,7 +5,7 @@ https://www.sqlite.org/lang_createtrigger.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from nefertari_engine_base.primary.sqla.triggers.quoting import (
     row,
     table_name,
 )
-from nefertari_engine_base.primary.sqla.triggers.selects import touches
+from nefertari_engine_base.primary.sqla.triggers.selects import of_class, touches
 from nefertari_engine_base.primary.sqla.triggers.trigger import (
     Installed,
     Place,
@@ -98,17 +98,33 @@ def wanted(
             f"nefertari-es setup first."
         )
     check_kind(place, captures)
+    whens = {
+        "update": _any(_differences(c for one in captures for c in one.watched)),
+        # It is looked at for each row: only rows that get another key can replace any.
+        "overwrite": _any(_differences(c for key in _unique_keys(table) for c in key)),
+    }
+    union = _union(captures)
     for event, rows in _selects(table, captures, secondaries).items():
         if rows:
-            yield _trigger(table, event, rows)
+            chosen = "UNION" if event in ("replace", "overwrite") else union
+            query = f"\n  {chosen} ".join(rows)
+            yield _trigger(table, event, query, whens.get(event, ""))
 
 
-def _trigger(table: sa.Table, event: str, rows: Sequence[str]) -> Trigger:
+def _union(captures: Sequence[Capture]) -> str:
+    """How the entries of a row are put together: to compare them takes as long as to
+    write them."""
+    kinds = {(capture.root, capture.path) for capture in captures}
+    alike = len(kinds) < len(captures) or any(c.referrers for c in captures)
+    return "UNION" if alike else "UNION ALL"
+
+
+def _trigger(table: sa.Table, event: str, query: str, when: str) -> Trigger:
     own, name = f"nefertari_{event}_{table.name}", table_name(table)
     trigger = quoted(own)
-    query = "\n  UNION ".join(rows)
+    condition = f" WHEN {when}" if when else ""
     source = (
-        f"CREATE TRIGGER {trigger} {_MOMENTS[event]} ON {name} BEGIN\n"
+        f"CREATE TRIGGER {trigger} {_MOMENTS[event]} ON {name}{condition} BEGIN\n"
         f"  INSERT INTO {outbox.name} (secondary, model, path, key)\n  {query};\nEND"
     )
     first = quoted(next(iter(table.columns)).name)
@@ -137,22 +153,34 @@ def _selects(
 ) -> dict[str, list[str]]:
     """The entries to write, by event."""
     found: dict[str, list[str]] = {event: [] for event in _MOMENTS}
+    are_alike = len({frozenset(capture.watched) for capture in captures}) == 1
     for secondary in secondaries:
         for capture in captures:
-            _add(found, capture, secondary)
+            # The trigger asks for them all.
+            changed = "" if are_alike else _any(_differences(capture.watched))
+            _add(found, capture, secondary, changed)
             # Rows that are replaced fire no other trigger.
             if capture.referrers is not None or not capture.only_updates:
                 _add_replaced(found, table, capture, secondary)
     return found
 
 
-def _add(found: dict[str, list[str]], capture: Capture, secondary: str) -> None:
+def _add(
+    found: dict[str, list[str]], capture: Capture, secondary: str, changed: str
+) -> None:
     # Foreign keys are obeyed by connections that have switched them on, by no others:
     # rows that are referred to come and go.
-    changes = _changes(capture)
     new = touches(capture, secondary, row("NEW"), _DIALECT)
     old = touches(capture, secondary, row("OLD"), _DIALECT)
-    found["update"] += [f"{new} AND ({changes})", f"{old} AND ({changes})"]
+    named = capture.referrers.referred if capture.referrers else capture.key
+    other = _any(
+        [
+            *_differences(named),
+            *(f"({c}) IS NOT TRUE" for c in of_class(capture, row("NEW"), _DIALECT)),
+        ]
+    )
+    also = f" AND ({changed})" if changed else ""
+    found["update"] += [f"{new}{also}", f"{old} AND ({other}){also}"]
     if not capture.only_updates:
         found["insert"].append(new)
         found["delete"].append(old)
@@ -170,9 +198,10 @@ def _add_replaced(
     touched = touches(capture, secondary, replaced, _DIALECT, source)
     for unique in _unique_keys(table):
         same = " AND ".join(f"{new(column)} = {replaced(column)}" for column in unique)
-        if capture.referrers or set(capture.key) != set(unique):
+        is_own = not capture.referrers and set(capture.key) == set(unique)
+        if not is_own or capture.classes:
             found["replace"].append(f"{touched} AND {same}")
-        moved = " OR ".join(f"{new(c)} IS NOT {row('OLD')(c)}" for c in unique)
+        moved = _any(_differences(unique))
         found["overwrite"].append(f"{touched} AND {same} AND ({moved})")
 
 
@@ -192,10 +221,14 @@ def _unique_keys(table: sa.Table) -> list[Columns]:
     )
 
 
-def _changes(capture: Capture) -> str:
+def _differences(columns: Iterable[Any]) -> list[str]:
     # Whatever their collations say is equal.
     new, old = row("NEW"), row("OLD")
-    return " OR ".join(
+    return [
         f"{new(column)} COLLATE BINARY IS NOT {old(column)}"
-        for column in capture.watched
-    )
+        for column in dict.fromkeys(columns)
+    ]
+
+
+def _any(conditions: Sequence[str]) -> str:
+    return " OR ".join(conditions)

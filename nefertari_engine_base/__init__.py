@@ -95,6 +95,7 @@ def includeme(config: Configurator) -> None:
     config.add_subscriber(TouchRows(engines), ITableChanging)
     # Models may be added in several commits: only then are all of them known.
     config.add_subscriber(engines.check_settings, ApplicationCreated)
+    config.add_subscriber(engines.check_triggers, ApplicationCreated)
     config.add_request_method(engines_of_request, "engines", reify=True)
     config.add_request_method(sync_status_of_request, "sync_status", reify=True)
     config.add_exception_view(engine_error_view, context=EngineError)

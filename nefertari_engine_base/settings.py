@@ -35,6 +35,15 @@ class Uncaptured(StrEnum):
     REFUSE = "refuse"
 
 
+class Capture(StrEnum):
+    """Who tells of changes in a SQL database."""
+
+    #: The sessions of this process.
+    SESSION = "session"
+    #: The database, whoever changes it.
+    TRIGGERS = "triggers"
+
+
 class Visibility(StrEnum):
     """What a commit waits for, beyond what its mode does anyway."""
 
@@ -54,6 +63,8 @@ class EngineSettings:
         primary first. Default: none, engines are included by the application.
     :attr sync: ``nefertari.sync``: ``inline``, ``worker`` or ``off``. Default
         ``inline``.
+    :attr capture: ``nefertari.capture``: who tells of changes in a SQL database:
+        ``session`` or ``triggers``. Default ``session``.
     :attr suspended: ``nefertari.sync.suspended``: names of models whose documents do
         not follow changes that this process makes, which are owed; ``*`` for all. See
         :mod:`nefertari_engine_base.sync.suspension`. Default: none.
@@ -95,6 +106,7 @@ class EngineSettings:
 
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
+    capture: Capture = Capture.SESSION
     suspended: Suspension = NOTHING_SUSPENDED
     uncaptured: Uncaptured = Uncaptured.RESYNC
     check_interval: float = 30.0
@@ -117,6 +129,7 @@ class EngineSettings:
         return cls(
             engines=tuple(aslist(settings.get("nefertari.engine", ()))),
             sync=_sync_mode(settings.get("nefertari.sync", "inline")),
+            capture=capture_of(settings.get("nefertari.capture", "session")),
             suspended=_suspension(settings.get("nefertari.sync.suspended", ())),
             uncaptured=_uncaptured(settings.get("nefertari.uncaptured", "resync")),
             check_interval=read_number(
@@ -163,6 +176,16 @@ def _uncaptured(value: str) -> Uncaptured:
     except ValueError:
         raise ConfigurationError(
             f"nefertari.uncaptured = {value!r}: expected one of {', '.join(Uncaptured)}."
+        ) from None
+
+
+def capture_of(word: object) -> Capture:
+    """The capture of this name. :raises ConfigurationError: if there is none."""
+    try:
+        return Capture(str(word).strip().lower())
+    except ValueError:
+        raise ConfigurationError(
+            f"nefertari.capture = {str(word)!r}: expected one of {', '.join(Capture)}."
         ) from None
 
 

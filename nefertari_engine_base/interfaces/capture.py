@@ -49,7 +49,7 @@ class IPublisher(Interface):
     def committed(
         changes: Sequence[Change],
         entries: Mapping[IOutbox, Sequence[OutboxEntry]],
-        numbers: Mapping[IOutbox, Sequence[int]] = ...,  # type: ignore[assignment]
+        numbers: Mapping[IOutbox, Sequence[int]] = ...,
     ) -> None:
         """The transaction is committed, with these entries. Never raises.
 

@@ -122,7 +122,8 @@ class Publisher:
         find = self._engines.registry.adapters.subscriptions
         return any(
             # One is the base's own.
-            len(find([implementedBy(event)], None)) > issubclass(event, _OWN)
+            len(find([implementedBy(event)], None))  # type: ignore[no-untyped-call]
+            > issubclass(event, _OWN)
             for event in events
         )
 

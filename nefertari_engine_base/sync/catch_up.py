@@ -105,9 +105,7 @@ def catch_up(
         name: engines.versions.drawn(outbox, partial(outbox.fence, name, schema.name))
         for name in engines.secondaries
     }
-    done.report = index_all(
-        engines, schema, after_batch, only_different=only_different
-    )
+    done.report = index_all(engines, schema, after_batch, only_different=only_different)
     for name, fence in fences.items():
         done.removed += _remove_left_over(engines, outbox, schema, name, fence)
     outbox.settle(numbers)

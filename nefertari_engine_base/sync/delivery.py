@@ -157,7 +157,9 @@ def deliver_inline(
     except Exception as error:  # noqa: BLE001 - the entries stay; see docstring
         if isinstance(error, SecondaryUnavailable):
             engines.pause.begin(settings.pause_after_failure)
-        failures.handler(engines.registry).delivery_failed(error, len(entries) + len(numbers))
+        failures.handler(engines.registry).delivery_failed(
+            error, len(entries) + len(numbers)
+        )
 
 
 def _all_taken(report: DeliveryReport) -> None:

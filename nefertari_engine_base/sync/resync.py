@@ -38,7 +38,7 @@ def resync(
     :param is_stopped: whether to begin with no further model.
     :raises SecondaryUnavailable: if the server could not be reached; the debts stay.
     """
-    done = []
+    done: list[CaughtUp] = []
     for outbox in engines.outboxes():
         for model in wanted(engines, outbox):
             if is_stopped():

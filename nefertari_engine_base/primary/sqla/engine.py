@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Table, inspect
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, NoInspectionAvailable
 from sqlalchemy.orm import Mapper, Session, configure_mappers
 from zope.interface import implementer
@@ -33,9 +34,11 @@ from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.session import Sessions
-from nefertari_engine_base.primary.sqla.triggers.captures import Capture, captures_of
+from nefertari_engine_base.primary.sqla.triggers.captures import Capture as TableCapture
+from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
 from nefertari_engine_base.primary.sqla.triggers.installing import Triggers
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
+from nefertari_engine_base.settings import Capture, capture_of
 from nefertari_engine_base.values import Capability, Page, Query
 
 _OUTBOXES: dict[str, type[SQLOutbox]] = {
@@ -53,6 +56,7 @@ class SQLAlchemyEngine:
         :class:`~nefertari_engine_base.primary.sqla.session.Sessions`.
     :param binds: engines of classes that have their rows in other databases, as
         :class:`sqlalchemy.orm.Session` takes them. Each database has an outbox.
+    :param capture: who tells of changes: ``session``, or ``triggers`` of the databases.
     """
 
     name = "sqla"
@@ -62,7 +66,9 @@ class SQLAlchemyEngine:
         engine: Engine,
         session: Callable[[], Session] | None = None,
         binds: Mapping[type, Engine] | None = None,
+        capture: Capture | str = Capture.SESSION,
     ) -> None:
+        self.capture = capture_of(capture)
         self.binds = Binds(engine, binds or {})
         for one in self.binds.engines:
             if one.dialect.name not in _OUTBOXES:
@@ -120,7 +126,9 @@ class SQLAlchemyEngine:
         captures = captures_of(graph.dependencies())
         for engine in self.binds.engines:
             own = self._captures_of(engine, captures)
-            here = {m: s for m, s in models.items() if self.binds.engine_of(m) is engine}
+            here = {
+                m: s for m, s in models.items() if self.binds.engine_of(m) is engine
+            }
             following = Following(publisher, own, here, self._outbox_for)
             self._followings.append(following)
             hooks.follow(engine, following)
@@ -227,20 +235,25 @@ class SQLAlchemyEngine:
 
     def triggers(self, secondaries: Sequence[str]) -> Sequence[Triggers]:
         """See :meth:`IPrimaryEngine.triggers`."""
-        captures = captures_of(self._graph.dependencies() if self._graph else ())
+
+        def captures(engine: Engine) -> Mapping[Table, Sequence[TableCapture]]:
+            found = captures_of(self._graph.dependencies() if self._graph else ())
+            return self._captures_of(engine, found)
+
         return [
             Triggers(
                 engine,
-                self._captures_of(engine, captures),
+                partial(captures, engine),
                 secondaries,
                 announces=self._announces,
+                required=self.capture is Capture.TRIGGERS,
             )
             for engine in self.binds.engines
         ]
 
     def _captures_of(
-        self, engine: Engine, captures: Mapping[Table, list[Capture]]
-    ) -> dict[Table, list[Capture]]:
+        self, engine: Engine, captures: Mapping[Table, list[TableCapture]]
+    ) -> dict[Table, list[TableCapture]]:
         """Those of the tables of one database."""
         models = [known.model for known in self._known_schemas().values()]
         here = {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Connection
+from zope.interface import implementer
 
 from nefertari_engine_base.events import ChangesCommitted, DocumentsChanged
 from nefertari_engine_base.exceptions import UncapturedStatement
+from nefertari_engine_base.interfaces import ITransactionLog
 from nefertari_engine_base.primary.sqla.capture.transactions import Transaction
 from nefertari_engine_base.values import Change, Debt, Touch
 from nefertari_engine_base.values.debts import UNCAPTURED
@@ -24,6 +26,7 @@ _log = logging.getLogger("nefertari_engine_base.capture")
 _LONGEST = 300
 
 
+@implementer(ITransactionLog)
 class Log:
     """What subscribers want to be written with a transaction.
 
@@ -84,7 +87,9 @@ class Statement:
         :param after: the statement has been executed.
         :raises UncapturedStatement: if that is what the settings say.
         """
-        text = self._text if len(self._text) <= _LONGEST else self._text[:_LONGEST] + "..."
+        text = (
+            self._text if len(self._text) <= _LONGEST else self._text[:_LONGEST] + "..."
+        )
         names = sorted(
             {name for wanted in self.wanted.values() for name in wanted & documents}
         )
@@ -103,7 +108,9 @@ class Statement:
         ]
         self._transaction.owe(connection, self._following, debts)
 
-    def executed(self, connection: Connection, changes: Sequence[tuple[type, Change]]) -> None:
+    def executed(
+        self, connection: Connection, changes: Sequence[tuple[type, Change]]
+    ) -> None:
         """Send the events of what has happened, one for each model.
 
         :raises Exception: what a subscriber raises; the transaction cannot be committed.

@@ -9,7 +9,7 @@ https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +30,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture
 
 
-class Endless(LookupError):  # noqa: N818 - it is no error of anybody's
+class Endless(LookupError):
     """Rules that lead back to a table by way of others: not followed row by row."""
 
 
@@ -144,7 +144,7 @@ class Level:
 
 
 def levels(
-    table: FollowedTable, rows: Mapping[str, Select[Any]] | Any, cause: Cause,
+    table: FollowedTable, rows: Callable[[Sequence[str]], Select[Any]], cause: Cause,
     changed: frozenset[str] = frozenset(),
 ) -> list[Level]:  # fmt: skip
     """All levels of rows that follow rows of a table, the nearest first.
@@ -194,9 +194,12 @@ def of_deleted(captures: Sequence[Capture], enforced: bool) -> Iterator[Reading]
     """
     for capture in captures:
         if capture.referrers is not None:
-            if not (enforced and capture.referrers.guarded):
+            # Rows that hold the key themselves are found by it when they are delivered.
+            if capture.referrers.linked and not (
+                enforced and capture.referrers.guarded
+            ):
                 yield Reading(capture)
-        elif not capture.only_updates:
+        elif not capture.only_updates or not enforced:
             yield Reading(capture)
 
 

@@ -32,7 +32,9 @@ def commits_by_itself(connection: Connection) -> bool:
         return False
     driver = driver_of(pooled)
     if dialect.name == "sqlite":
-        return driver.isolation_level is None or getattr(driver, "autocommit", -1) is True
+        return (
+            driver.isolation_level is None or getattr(driver, "autocommit", -1) is True
+        )
     return bool(driver.autocommit)
 
 

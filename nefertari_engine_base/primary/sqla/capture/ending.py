@@ -58,7 +58,7 @@ def _rides(dialect: Dialect, connection: Any, transaction: Transaction) -> bool:
     from nefertari_engine_base.primary.sqla import libpq
 
     (touches,) = transaction.held.values()
-    return libpq.can_hold(driver_of(connection), touches)
+    return libpq.can_hold(driver_of(connection), list(touches))
 
 
 def committed(transaction: Transaction) -> None:
@@ -117,7 +117,9 @@ def _commit_with_held(
     transaction.note(following, outbox, entries)
 
 
-def rollback(dialect: Dialect, do_rollback: Callable[[Any], None], connection: Any) -> None:
+def rollback(
+    dialect: Dialect, do_rollback: Callable[[Any], None], connection: Any
+) -> None:
     """Roll back: nothing was written, unless somebody has committed unseen."""
     transaction = known_transaction(connection)
     if transaction is None or not transaction.is_busy:

@@ -23,6 +23,11 @@ from nefertari_engine_base.primary.sqla.capture import (
     volatile,
 )
 from nefertari_engine_base.primary.sqla.capture.announcing import Statement
+from nefertari_engine_base.primary.sqla.capture.drivers import (
+    are_keys_enforced,
+    own_transaction,
+    run_unheard,
+)
 from nefertari_engine_base.primary.sqla.capture.following import Following
 from nefertari_engine_base.primary.sqla.capture.plans import (
     ChangePlan,
@@ -34,11 +39,6 @@ from nefertari_engine_base.primary.sqla.capture.plans import (
 from nefertari_engine_base.primary.sqla.capture.reading import RowSource
 from nefertari_engine_base.primary.sqla.capture.sets import EntrySet
 from nefertari_engine_base.primary.sqla.capture.touching import Known, spread
-from nefertari_engine_base.primary.sqla.capture.drivers import (
-    are_keys_enforced,
-    own_transaction,
-    run_unheard,
-)
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     Transaction,
     known_transaction,
@@ -116,9 +116,7 @@ class Execution:
             yield
         except BaseException:
             if self.context.executemany and self.connection.dialect.name == "sqlite":
-                self.transaction.wait(
-                    self.connection, self.following, lambda: touches
-                )
+                self.transaction.wait(self.connection, self.following, lambda: touches)
             raise
 
     def _named(self, plan: ChangePlan) -> Iterator[Known]:
@@ -141,7 +139,9 @@ class Execution:
             names = [plan.pinned[name] for name in plan.table.key]  # type: ignore[union-attr]
             keys = [tuple(values[name] for name in names) for values in self.parameters]
             chosen = [key for key in dict.fromkeys(keys) if None not in key]
-            for keyed, values in source.of_keys(self.connection, chosen) if chosen else ():
+            for keyed, values in (
+                source.of_keys(self.connection, chosen) if chosen else ()
+            ):
                 self._make(keyed, values)
             return []
         return [self._read_one(plan, source, values) for values in self.parameters]

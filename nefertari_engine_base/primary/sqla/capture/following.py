@@ -8,7 +8,7 @@ https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -102,7 +102,9 @@ class Following:
         self._models = models
         self.outbox_for = outbox_for
         self.tables: dict[_Name, FollowedTable] = {}
-        followed = {table: FollowedTable(table, tuple(captures[table])) for table in captures}
+        followed = {
+            table: FollowedTable(table, tuple(captures[table])) for table in captures
+        }
         self._add_rules(followed)
         for model in models:
             mapper: Mapper[Any] = inspect(model)
@@ -126,7 +128,11 @@ class Following:
         """The followed table that a statement names, itself or by an alias."""
         table = dml.unaliased(selectable)
         name = getattr(table, "name", None)
-        return None if name is None else self.tables.get((getattr(table, "schema", None), name))
+        return (
+            None
+            if name is None
+            else self.tables.get((getattr(table, "schema", None), name))
+        )
 
     def named(self, name: str) -> list[FollowedTable]:
         """The followed tables of this name, in whatever schema; letters of any case."""

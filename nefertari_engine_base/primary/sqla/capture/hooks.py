@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from sqlalchemy import event
@@ -61,7 +60,9 @@ def forget(following: Following) -> None:
 
 def _replace(dialect: Dialect) -> None:
     for name in _EXECUTING:
-        setattr(dialect, name, partial(execute, FOLLOWED[dialect], getattr(dialect, name)))
+        setattr(
+            dialect, name, partial(execute, FOLLOWED[dialect], getattr(dialect, name))
+        )
     commits = getattr(dialect.do_commit, "__func__", None) is DefaultDialect.do_commit
     if dialect.driver == "psycopg" and not dialect.is_async and commits:
         # Elsewhere somebody else has something to do when it commits.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from nefertari_engine_base.primary.sqla.capture import dml, row_changes
-from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan
+from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, NamedCapture
 from nefertari_engine_base.primary.sqla.capture.sets import (
     EntrySet,
     Reading,
@@ -24,7 +24,6 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
 from nefertari_engine_base.primary.sqla.capture.touching import (
     UNKNOWN,
     Known,
-    Names,
     spread,
 )
 from nefertari_engine_base.primary.sqla.keys import KeyedSelect
@@ -49,7 +48,10 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
     try:
         result = call()
     except BaseException:
-        if execution.connection.dialect.name == "sqlite" and execution.context.executemany:
+        if (
+            execution.connection.dialect.name == "sqlite"
+            and execution.context.executemany
+        ):
             # What was written before the failure stays.
             insert.wait()
         raise
@@ -101,30 +103,26 @@ class _Insert:
 
     def _touches(self) -> Sequence[Touch]:
         plan, execution = self._plan, self._execution
-        names = [pair for pair in plan.names if self._is_exact(pair)]
-        found = list(self._known(names))
-        inexact = [pair for pair in plan.names if not self._is_exact(pair)]
+        found = list(self._known([one for one in plan.names if one.is_exact]))
+        inexact = [one for one in plan.names if not one.is_exact]
         if inexact:
             self._read_by_key(inexact)
         if self._is_told:
-            self._tell(row_changes.of_named(
-                execution, self._table, list(self._rows()), plan.action
-            ))
+            self._tell(
+                row_changes.of_named(
+                    execution, self._table, list(self._rows()), plan.action
+                )
+            )
         return spread(found, execution.statement.wanted)
 
     def _tell(self, changes: Sequence[row_changes.Found]) -> None:
         if changes:
             self._execution.statement.executed(self._connection, changes)
 
-    @staticmethod
-    def _is_exact(pair: tuple[Names, Names | None, bool]) -> bool:
-        return pair[0].is_exact and (pair[1] is None or pair[1].is_exact)
-
-    def _known(self, pairs: Sequence[Any]) -> Iterator[Known]:
+    def _known(self, captures: Sequence[NamedCapture]) -> Iterator[Known]:
+        chosen = [one for one in captures if self.has_keys or not one.if_missed]
         for values in self._rows():
-            for names, by_row, only_updates in pairs:
-                if only_updates and not self._may_be_missed:
-                    continue
+            for names, by_row, _ in chosen:
                 if not names.is_meant(values):
                     continue
                 try:
@@ -135,12 +133,6 @@ class _Insert:
                     known = by_row.known(values)
                 if known is not None:
                     yield known
-
-    @property
-    def _may_be_missed(self) -> bool:
-        """Whether rows may have referred to the new rows before: their keys were not
-        made for them."""
-        return self.has_keys
 
     def _rows(self) -> Iterator[Values]:
         """The values of each row, as far as they are known."""
@@ -161,29 +153,40 @@ class _Insert:
 
     # --- what is read
 
-    def _entries(self, rows: Any, names: Sequence[Any]) -> EntrySet:
+    def _entries(self, rows: Any, captures: Sequence[NamedCapture]) -> EntrySet:
+        fresh = bool(self._needs) and self._plan.rows is not None
         readings = [
-            Reading(pair[0].capture)
-            for pair in names
-            if self._may_be_missed or not pair[2]
+            Reading(one.names.capture)
+            for one in captures
+            if not (fresh and one.if_missed)
         ]
         needed = list(dict.fromkeys([*columns_of(readings), *self._table.key]))
-        columns = [self._table.table.c[name].label(name) for name in _keys(self._table.table, needed)]
+        columns = [
+            self._table.table.c[name].label(name)
+            for name in _keys(self._table.table, needed)
+        ]
         return EntrySet(rows.add_columns(*columns), readings, needed)
 
-    def _read_by_key(self, pairs: Sequence[Any]) -> None:
+    def _read_by_key(self, captures: Sequence[NamedCapture]) -> None:
         """The database may spell these keys otherwise than the statement does."""
         key = self._table.key
         chosen = [tuple(row.get(name, UNKNOWN) for name in key) for row in self._rows()]
-        self._read(key, [k for k in chosen if UNKNOWN not in k and None not in k], pairs)
+        self._read(
+            key, [k for k in chosen if UNKNOWN not in k and None not in k], captures
+        )
 
-    def _read(self, names: Sequence[str], chosen: list[tuple[Any, ...]], pairs: Any) -> None:
+    def _read(
+        self,
+        names: Sequence[str],
+        chosen: list[tuple[Any, ...]],
+        captures: Sequence[NamedCapture],
+    ) -> None:
         table = self._table.table
         columns = [table.c[name] for name in _keys(table, names)]
         keys: list[Any] = [k[0] for k in chosen] if len(columns) == 1 else chosen
         keyed = KeyedSelect(sa.select().select_from(table), columns)
         for statement, values in keyed.prepare(self._connection.dialect.name, keys):
-            self._execution.make(self._entries(statement, pairs), values)
+            self._execution.make(self._entries(statement, captures), values)
 
     def read_moved(self) -> None:
         """What the rows touch that an upsert is going to change."""
@@ -197,16 +200,17 @@ class _Insert:
         names = self._plan.conflict
         chosen = [tuple(row.get(name) for name in names) for row in self._rows()]
         chosen = [k for k in dict.fromkeys(chosen) if None not in k]
-        pairs = [(a, b, False) for a, b, _ in self._plan.names]
         if not chosen:
             return
-        self._read(names, chosen, pairs)
+        self._read(names, chosen, self._plan.names)
         if not lock and self._is_told:
             columns = [self._table.table.c[n] for n in _keys(self._table.table, names)]
             inside = sa.tuple_(*columns).in_(chosen)
-            self._tell(row_changes.with_conditions(
-                self._execution, [inside], self._table, Action.UPDATED
-            ))
+            self._tell(
+                row_changes.with_conditions(
+                    self._execution, [inside], self._table, Action.UPDATED
+                )
+            )
 
     def find_new(self) -> None:
         """Find the rows that were made, of which nothing is told."""
@@ -255,13 +259,15 @@ class _Insert:
             # No row of ours is older than the transaction; others may be as young.
             name = _name(self._table.table, self._connection)
             young = sa.text(f"age({name}.xmin) <= age(pg_current_xact_id()::xid)")
-            return young if self._first is None else sa.and_(column > self._first, young)
+            return (
+                young if self._first is None else sa.and_(column > self._first, young)
+            )
         if column is None:
             return None
         made = execution.cursor.rowcount
         if self._plan.rows is not None:
             made = len(self._plan.rows) * len(execution.parameters)
-        last = sa.literal_column("last_insert_rowid()")
+        last: Any = sa.literal_column("last_insert_rowid()")
         return None if made < 0 else sa.and_(column <= last, column > last - made)
 
     def _give_up(self) -> None:

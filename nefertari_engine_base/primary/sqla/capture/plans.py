@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -28,7 +28,26 @@ from nefertari_engine_base.primary.sqla.capture.following import (
 from nefertari_engine_base.primary.sqla.capture.reading import RowSource
 from nefertari_engine_base.primary.sqla.capture.sets import Reading
 from nefertari_engine_base.primary.sqla.capture.touching import Names
+from nefertari_engine_base.primary.sqla.triggers.captures import Capture
 from nefertari_engine_base.values import Action
+
+
+class NamedCapture(NamedTuple):
+    """What a new row touches.
+
+    :attr by_row: the same by the row's own key, which leads to the others.
+    :attr if_missed: only if rows can have referred to it before it was there.
+    """
+
+    names: Names
+    by_row: Names | None = None
+    if_missed: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the values of a statement are those that the database stores."""
+        return self.names.is_exact and (self.by_row is None or self.by_row.is_exact)
+
 
 @dataclass(eq=False, slots=True)
 class Plan:
@@ -63,7 +82,7 @@ class InsertPlan(Plan):
     rows: list[dict[str, str]] | None = None
     never: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
-    names: Sequence[tuple[Names, Names | None, bool]] = ()
+    names: Sequence[NamedCapture] = ()
     conflict: tuple[str, ...] = ()
     is_upsert: bool = False
     moves: bool = False
@@ -135,14 +154,16 @@ def _make(compiled: Any, following: Following, enforced: bool) -> Plan | None:
         return _nested(within)
     plan: Plan | None
     if compiled.isinsert:
-        plan = _insert(compiled, statement, table)
+        plan = _insert(compiled, statement, table, enforced)
     else:
         plan = _change(compiled, statement, table, enforced)
     if plan is None:
         return _nested(within)
     if within:
         # Executing them twice, to learn what they change, would change it twice.
-        plan = Plan(table, plan.action, plan.documents | within, plan.documents | within)
+        plan = Plan(
+            table, plan.action, plan.documents | within, plan.documents | within
+        )
         plan.why = _NESTED
     return plan
 
@@ -164,7 +185,9 @@ def _uncaptured(table: FollowedTable, action: Action, why: str) -> Plan:
 # --- INSERT --------------------------------------------------------------------------
 
 
-def _insert(compiled: Any, statement: Any, table: FollowedTable) -> Plan | None:
+def _insert(
+    compiled: Any, statement: Any, table: FollowedTable, enforced: bool
+) -> Plan | None:
     if "REPLACE" in dml.prefixes(statement):
         why = "INSERT OR REPLACE deletes rows without telling which"
         return _uncaptured(table, Action.CREATED, why)
@@ -179,13 +202,13 @@ def _insert(compiled: Any, statement: Any, table: FollowedTable) -> Plan | None:
         never=frozenset(_null(table, named)),
         named=frozenset(named),
         names=[
-            (
+            NamedCapture(
                 Names(capture),
                 None if capture.by_row is None else Names(capture.by_row),
-                capture.only_updates,
+                _may_have_been_missed(table, capture),
             )
             for capture in table.captures
-            if capture.referrers is None
+            if capture.referrers is None and not (capture.only_updates and enforced)
         ],
         returns=dml.returns_rows(statement),
         statement=statement,
@@ -194,6 +217,11 @@ def _insert(compiled: Any, statement: Any, table: FollowedTable) -> Plan | None:
     if clause is not None and hasattr(clause, "update_values_to_set"):
         return _upsert(plan, table, clause)
     return plan
+
+
+def _may_have_been_missed(table: FollowedTable, capture: Capture) -> bool:
+    own = {column.name for column in capture.key} == set(table.key)
+    return bool(capture.path) and own
 
 
 def _null(table: FollowedTable, named: set[str]) -> list[str]:
@@ -217,9 +245,10 @@ def _upsert(plan: InsertPlan, table: FollowedTable, clause: Any) -> Plan:
     ]
     constraint_name = getattr(clause, "constraint_target", None)
     if constraint_name is not None:
+        constraints: Sequence[Any] = list(table.table.constraints)
         targets = [
             column.name
-            for constraint in table.table.constraints
+            for constraint in constraints
             if constraint.name == constraint_name
             for column in constraint.columns
         ]
@@ -299,6 +328,7 @@ def _of_referred(
         Reading(capture)
         for capture in table.captures
         if capture.referrers is not None
+        and capture.referrers.linked
         and not (enforced and capture.referrers.guarded)
         and changed & {column.name for column in capture.referrers.referred}
     ]
@@ -321,7 +351,10 @@ def _divide(
             reads.append(reading)
         elif reading.is_new:
             moved = {c for c in names.columns if c in (changed or ())}
-            known = {*plan.pinned.keys() - (changed or set()), *plan.news.keys() & moved}
+            known = {
+                *plan.pinned.keys() - (changed or set()),
+                *plan.news.keys() & moved,
+            }
             if names.can_name(known):
                 named.append((names, True))
             elif not _by_row(plan, reading.capture, changed, named):

@@ -10,7 +10,10 @@ from sqlalchemy import Column, inspect
 from sqlalchemy.orm import Mapper
 
 from nefertari_engine_base.primary.sqla.capture import dml
-from nefertari_engine_base.primary.sqla.capture.following import FollowedTable, Following
+from nefertari_engine_base.primary.sqla.capture.following import (
+    FollowedTable,
+    Following,
+)
 from nefertari_engine_base.primary.sqla.capture.plans import ChangePlan
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
@@ -91,7 +94,7 @@ def before(execution: Execution, plan: ChangePlan) -> list[Found]:
     fields = None
     if plan.action is Action.UPDATED:
         fields = changes.fields_of(plan.changed)
-    rows: list[Mapping[str, Any]] = []
+    rows: list[Any] = []
     context = execution.context
     if plan.by_key and len(changes.names) == len(table.key):
         for values in execution.parameters:
@@ -117,7 +120,7 @@ def with_conditions(
     statement: Any = sa.select(*(columns[name] for name in changes.names))
     for condition in chosen:
         statement = statement.where(condition)
-    rows = execution.connection.execute(statement).mappings().all()
+    rows: Sequence[Any] = execution.connection.execute(statement).mappings().all()
     return changes.of(rows, action, None)
 
 

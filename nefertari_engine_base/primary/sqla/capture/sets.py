@@ -27,8 +27,9 @@ from nefertari_engine_base.primary.sqla.capture.touching import (
 )
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.tables import outbox
-from nefertari_engine_base.primary.sqla.triggers import selects
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture
+from nefertari_engine_base.primary.sqla.triggers.quoting import row
+from nefertari_engine_base.primary.sqla.triggers.selects import touches
 from nefertari_engine_base.primary.sqla.waking import NOTIFICATION
 from nefertari_engine_base.values import OutboxEntry
 
@@ -102,15 +103,20 @@ class EntrySet:
         """
         dialect = connection.dialect
         announced = into.is_announced
-        key = (dialect.name, announced, most, *((s, frozenset(n)) for s, n in wanted.items()))
+        key = (
+            dialect.name,
+            announced,
+            most,
+            *((s, frozenset(n)) for s, n in wanted.items()),
+        )
         if key not in self._statements:
             self._statements[key] = self._statement(dialect, wanted, announced, most)
         statement = self._statements[key]
         if statement is None:
             return self._make_by_python(connection, into, wanted, values)
         if dialect.name == "postgresql":
-            row = connection.execute(statement, values).one()
-            return Made(row[0], row[1])
+            made = connection.execute(statement, values).one()
+            return Made(made[0], made[1])
         result = connection.execute(statement, values)
         if most <= 0 or result.rowcount <= 0:
             return Made(None)
@@ -142,7 +148,7 @@ class EntrySet:
         insert = sa.insert(outbox).from_select(_COLUMNS, query)
         made = insert.returning(outbox.c.id).cte(_MADE)
         limit = f" LIMIT {most}" if most > 0 else " WHERE false"
-        chosen = [
+        chosen: list[Any] = [
             literal_column(self._count(dialect)),
             literal_column(f"ARRAY(SELECT id FROM {_MADE}{limit})", ARRAY(BigInteger)),
         ]
@@ -163,13 +169,10 @@ class EntrySet:
             for capture, is_new, any_class in self.readings:
                 if capture.root not in names:
                     continue
-                write: Any = selects.touches
-                if capture.referrers is not None:
-                    write = selects.touches_of_referrers
-                if any_class:
-                    capture = of_any_class(capture)
-                source = _NEW if is_new else _ROWS
-                texts.append(write(capture, secondary, "changed", dialect, source))
+                chosen = of_any_class(capture) if any_class else capture
+                source = f"{_NEW if is_new else _ROWS} AS changed"
+                text = touches(chosen, secondary, row("changed"), dialect, source)
+                texts.append(text)
         return list(dict.fromkeys(texts))
 
     def _make_by_python(
@@ -180,28 +183,32 @@ class EntrySet:
         values: Mapping[str, Any],
     ) -> Made:
         """As the database would do it, a thousand rows at a time."""
-        namers = [(Names(r.capture), r) for r in self.readings if not r.capture.referrers]
-        rows: Iterable[Any] = connection.execution_options(yield_per=_AT_ONCE).execute(
-            self.rows, values
-        ).mappings()
+        namers = [
+            (Names(r.capture), r) for r in self.readings if not r.capture.referrers
+        ]
+        rows: Iterable[Any] = (
+            connection.execution_options(yield_per=_AT_ONCE)
+            .execute(self.rows, values)
+            .mappings()
+        )
         seen: set[Any] = set()
         count, entries, left = 0, list[OutboxEntry](), iter(rows)
         while chunk := list(islice(left, _AT_ONCE)):
             found: list[Known] = []
-            for row in chunk:
+            for one in chunk:
                 if self.distinct:
-                    seen.add(tuple(row[name] for name in self.distinct))
-                found += self._known(row, namers)
+                    seen.add(tuple(one[name] for name in self.distinct))
+                found += self._known(one, namers)
             count += len(chunk)
-            touches = spread(found, wanted)
-            entries += into.insert_many(connection, touches, into.is_announced, 0)
+            known = spread(found, wanted)
+            entries += into.insert_many(connection, known, into.is_announced, 0)
         return Made(len(seen) if self.distinct else count, (), entries)
 
-    def _known(self, row: Any, namers: Sequence[tuple[Names, Reading]]) -> list[Known]:
+    def _known(self, one: Any, namers: Sequence[tuple[Names, Reading]]) -> list[Known]:
         found = []
-        old = {name: row[name] for name in self.columns}
+        old = {name: one[name] for name in self.columns}
         new = {
-            name: row[new_label(name)] if name in self.changed else row[name]
+            name: one[new_label(name)] if name in self.changed else one[name]
             for name in self.columns
         }
         for names, reading in namers:

@@ -30,8 +30,11 @@ _FIRST = re.compile(
 _NAME = r"((?:\"(?:[^\"]|\"\")+\"|\[[^\]]+\]|`[^`]+`|[\w$]+)(?:\s*\.\s*(?:\"(?:[^\"]|\"\")+\"|[\w$]+))*)"
 _TABLES = re.compile(
     r"\b(?:insert\s+(?:or\s+\w+\s+)?into|replace\s+into|update(?:\s+or\s+\w+)?|"
-    r"delete\s+from|merge\s+into|truncate(?:\s+table)?|copy)\s+(?:only\s+)?" + _NAME
-    + r"(?:\s*,\s*" + _NAME + ")*",
+    r"delete\s+from|merge\s+into|truncate(?:\s+table)?|copy)\s+(?:only\s+)?"
+    + _NAME
+    + r"(?:\s*,\s*"
+    + _NAME
+    + ")*",
     re.IGNORECASE,
 )
 _PART = re.compile(r'"((?:[^"]|"")+)"|\[([^\]]+)\]|`([^`]+)`|([\w$]+)')

@@ -49,7 +49,7 @@ def traits(program: Program) -> frozenset[Any]:
 
 
 def hunt(
-    runner: Runner, dialect: str, families: tuple[str, ...], examples: int, number: int
+    runner: Runner, strategy: Any, examples: int, number: int
 ) -> Iterator[tuple[Program, list[str]]]:
     """Failures, each shrunk, until so many examples in a row show no other."""
     known: list[frozenset[Any]] = []
@@ -65,7 +65,7 @@ def hunt(
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
         )
-        @given(programs(dialect, families, 5))
+        @given(strategy)
         def same(program: Program) -> None:
             assume(not any(one <= traits(program) for one in known))
             if found := runner.differences(program):
@@ -87,6 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", help="sqlite, or the URL of a PostgreSQL server")
     parser.add_argument("--families", nargs="*", default=())
+    parser.add_argument("--skip", nargs="*", default=(), help="see programs()")
     parser.add_argument("--examples", type=int, default=300)
     parser.add_argument("--capture", default="session")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 16))
@@ -106,9 +107,9 @@ def main() -> None:
 
         runner = Runner(databases, plain, told.capture)
         print(f"seed {told.seed}")  # noqa: T201
-        for program, found in hunt(
-            runner, dialect, tuple(told.families), told.examples, told.seed
-        ):
+        skip = frozenset(told.skip)
+        strategy = programs(dialect, tuple(told.families), 5, skip)
+        for program, found in hunt(runner, strategy, told.examples, told.seed):
             print(f"\n### {program}", *found, sep="\n", flush=True)  # noqa: T201
         print(dict(runner.counts))  # noqa: T201
         plain.close()

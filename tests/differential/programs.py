@@ -59,6 +59,7 @@ def _of_sessions() -> Strategy:
         st.builds(sessions.EndSavepoint, st.sampled_from(["commit", "rollback"])),
         st.builds(sessions.EndSavepoint, st.sampled_from(["rollback", "commit"])),
         st.just(sessions.TextCommit()),
+        st.just(sessions.DriverCommit()),
         st.just(sessions.Deliver()),
     )
 
@@ -249,20 +250,38 @@ def _of_ctes(family: Family, shapes: list[Shape]) -> Strategy:
     )
 
 
+def is_one_of(operation: Any, words: frozenset[str]) -> bool:
+    """Whether an operation, its condition, or one of its values is called so."""
+    told = {type(operation).__name__}
+    for value in vars(operation).values():
+        told.add(value if isinstance(value, str) else type(value).__name__)
+    return not words.isdisjoint(told)
+
+
 @st.composite
 def programs(
-    draw: Any, dialect: str, families: tuple[str, ...] = (), longest: int = 8
+    draw: Any,
+    dialect: str,
+    families: tuple[str, ...] = (),
+    longest: int = 8,
+    skip: frozenset[str] = frozenset(),
 ) -> Program:
     """A program on one family.
 
     :param families: which to choose from; all of them by default.
+    :param skip: leave out operations that are called so, or that have such a value:
+        ``Text``, ``autocommit``, ``EverySecond``.
     """
     name = draw(st.sampled_from(families or tuple(FAMILIES)))
     family = FAMILIES[name]
     one = operations_on(name, dialect)
+    if skip:
+        one = one.filter(lambda operation: not is_one_of(operation, skip))
     inner = st.lists(one, min_size=1, max_size=3).map(tuple)
-    any_of = st.one_of(one, one, one, one, one, one, st.builds(sessions.Attempt, inner))
-    operations = draw(st.lists(any_of, min_size=1, max_size=longest))
+    many = [one] * 6
+    if "Attempt" not in skip:
+        many.append(st.builds(sessions.Attempt, inner))
+    operations = draw(st.lists(st.one_of(many), min_size=1, max_size=longest))
     listeners = tuple(
         one for one in family.listeners if one in family.always or draw(_rarely())
     )

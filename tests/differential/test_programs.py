@@ -8,7 +8,7 @@ A program that fails is printed, with a blob for ``@reproduce_failure``.
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 
 from tests.differential.programs import programs
 from tests.differential.runner import Runner
@@ -32,10 +32,13 @@ def test_random_programs_do_the_same_and_the_index_equals_the_rows(kind, runner)
         deadline=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
+        # To explain takes longer than to look at a small program.
+        phases=set(Phase) - {Phase.explain},
     )
     @given(programs(kind, FAMILIES))
     def same(program):
-        note(str(program))
-        assert not "\n".join(runner.differences(program))
+        found = runner.differences(program)
+        note(f"{program}\n" + "\n".join(found))
+        assert not found
 
     same()

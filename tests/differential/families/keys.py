@@ -63,7 +63,9 @@ class Show(Base):
     stamp: Mapped[int | None] = mapped_column(
         server_default=sa.text("7"), onupdate=sa.text("8")
     )
-    twice: Mapped[int | None] = mapped_column(sa.Computed("in_number * 2"))
+    twice: Mapped[int | None] = mapped_column(
+        sa.Computed("in_number * 2", persisted=True)
+    )
     loud: Mapped[str | None] = column_property(
         sa.func.upper(name.column) + "!", deferred=False
     )

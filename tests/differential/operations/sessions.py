@@ -308,6 +308,16 @@ class TextCommit:
 
 
 @dataclass(frozen=True)
+class DriverCommit:
+    """Commit by the driver's own connection, of which SQLAlchemy knows nothing."""
+
+    def run(self, world: World) -> Any:
+        world.session.flush()
+        world.session.connection().connection.commit()
+        world.savepoints.clear()
+
+
+@dataclass(frozen=True)
 class Attempt:
     """Operations in a savepoint; an error rolls back what they did, and no more."""
 

@@ -1,11 +1,8 @@
-"""Empty databases, many and fast, and the process that knows nothing of us."""
-
-import itertools
-from contextlib import contextmanager
+"""Databases, and the process that knows nothing of us."""
 
 import pytest
 
-from tests.conftest import empty_database
+from tests.differential.databases import Databases
 from tests.differential.without_us import Plain
 
 
@@ -25,18 +22,7 @@ def kind(request):
 
 @pytest.fixture
 def databases(kind, server_of, tmp_path_factory):
-    """Function that gives an empty database for a while."""
-    if kind == "postgresql":
-        return lambda: empty_database(kind, server_of, tmp_path_factory)
-    folder, numbers = tmp_path_factory.mktemp("differential"), itertools.count()
-
-    @contextmanager
-    def empty():
-        path = folder / f"{next(numbers)}.sqlite"
-        try:
-            yield f"sqlite:///{path}"
-        finally:
-            for one in folder.glob(f"{path.name}*"):
-                one.unlink()
-
-    return empty
+    """Empty databases."""
+    databases = Databases(kind, server_of, tmp_path_factory)
+    yield databases
+    databases.close()

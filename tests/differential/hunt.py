@@ -8,11 +8,9 @@ behind those that are known: mend, and look again.
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 
-from tests.conftest import empty_database
+from tests.differential.databases import Databases
 from tests.differential.playing import Program
 from tests.differential.programs import programs
 from tests.differential.runner import Runner
@@ -96,15 +94,9 @@ def main() -> None:
         "://" in told.database
     ) else "sqlite"  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        numbers, plain = itertools.count(), Plain()
-        factory = SimpleNamespace(mktemp=lambda name: _made(folder, next(numbers)))
-
-        @contextmanager
-        def databases() -> Iterator[str]:
-            server = SimpleNamespace(url=told.database)
-            with empty_database(dialect, lambda kind: server, factory) as url:
-                yield url
-
+        factory = SimpleNamespace(mktemp=lambda name: Path(folder))
+        server, plain = SimpleNamespace(url=told.database), Plain()
+        databases = Databases(dialect, lambda kind: server, factory)
         runner = Runner(databases, plain, told.capture)
         print(f"seed {told.seed}")  # noqa: T201
         skip = frozenset(told.skip)
@@ -113,12 +105,7 @@ def main() -> None:
             print(f"\n### {program}", *found, sep="\n", flush=True)  # noqa: T201
         print(dict(runner.counts))  # noqa: T201
         plain.close()
-
-
-def _made(folder: str, number: int) -> Path:
-    path = Path(folder, str(number))
-    path.mkdir()
-    return path
+        databases.close()
 
 
 if __name__ == "__main__":

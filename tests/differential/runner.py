@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +20,10 @@ from nefertari_engine_base.sync.catch_up import catch_up, indebted
 from nefertari_engine_base.sync.worker import drain
 from nefertari_engine_base.testing.memory import MemoryEngine
 from nefertari_engine_base.values import DocumentRef
+from tests.differential.databases import Databases
 from tests.differential.families import FAMILIES
 from tests.differential.playing import Program, connect, make_tables, play
 from tests.differential.without_us import Plain
-
-#: Gives the URL of an empty database, for a while.
-Databases = Callable[[], AbstractContextManager[str]]
 
 
 class Failures:
@@ -138,7 +136,6 @@ def captured(
 class Runner:
     """Runs programs on one kind of database.
 
-    :attr databases: gives empty databases.
     :attr capture: the setting ``nefertari.capture``.
     :attr sabotage: is called with each application of ours before its program is
         played; for a negative control.
@@ -153,15 +150,17 @@ class Runner:
 
     def differences(self, program: Program) -> list[str]:
         """In what a program differs with us; nothing if all is well."""
-        with self.databases() as one, self.databases() as other:
+        with (
+            self.databases(program.family, ours=False) as one,
+            self.databases(program.family, ours=True) as other,
+        ):
             self.plain.begin(program, one)
             try:
-                found = self._with_us(program, other)
+                played, index = self._with_us(program, other)
             finally:
                 without = self.plain.end()
-        played, index = found
         self.counts["programs"] += 1
-        return [*_compare(program, without, played), *index]
+        return _shortened([*compare(program, without, played), *index])
 
     def _with_us(self, program: Program, url: str) -> tuple[Any, list[str]]:
         with captured(program, url, capture=self.capture) as app:
@@ -185,7 +184,12 @@ class Runner:
             yield f"told to the failure handler: {told}"
 
 
-def _compare(program: Program, without: Any, with_us: Any) -> Iterator[str]:
+def _shortened(found: list[str], most: int = 12) -> list[str]:
+    return [*found[:most], f"and {len(found) - most} more"][: len(found)]
+
+
+def compare(program: Program, without: Any, with_us: Any) -> Iterator[str]:
+    """In what two runs differ, but for the index."""
     pairs = zip(without.results, with_us.results, strict=True)
     for number, (plain, ours) in enumerate(pairs):
         if plain != ours:

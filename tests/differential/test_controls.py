@@ -5,6 +5,7 @@ None of these uses anything of how capture is made, so all hold for any capture.
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, note, settings
 
 from tests.differential.operations.sessions import (
     Add,
@@ -17,7 +18,9 @@ from tests.differential.operations.sessions import (
 from tests.differential.operations.sessions import Session as Call
 from tests.differential.operations.statements import DeleteWhere
 from tests.differential.playing import Program
-from tests.differential.runner import Runner
+from tests.differential.programs import programs
+from tests.differential.runner import Runner, compare
+from tests.differential.test_programs import EXAMPLES, FAMILIES
 
 
 def drop_entries(app):
@@ -93,6 +96,28 @@ def test_a_broken_capture_is_found(databases, plain, sabotage, operations, expec
     runner = Runner(databases, plain, sabotage=sabotage)
     found = runner.differences(program)
     assert any(line.startswith(expected) for line in found), found
+
+
+def test_programs_do_the_same_when_they_are_played_twice(kind, databases, plain):
+    @settings(
+        max_examples=max(1, EXAMPLES // 2),
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        phases=set(Phase) - {Phase.explain},
+    )
+    @given(programs(kind, FAMILIES))
+    def same(program):
+        played = []
+        for ours in (False, True):
+            with databases(program.family, ours) as url:
+                plain.begin(program, url)
+                played.append(plain.end())
+        found = list(compare(program, *played))
+        note(f"{program}\n" + "\n".join(found))
+        assert not found
+
+    same()
 
 
 def test_a_program_of_all_that_is_plain_makes_no_difference(databases, plain):

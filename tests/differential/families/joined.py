@@ -85,7 +85,7 @@ def _seed():
 
 
 def _untold_seed():
-    return [Place(id=1, town="t"), Shop(shop_id=2, town="u", goods="g")]
+    return [Place(id=1, town="t"), Shop(id=2, shop_id=2, town="u", goods="g")]
 
 
 FAMILIES = [

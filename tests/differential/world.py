@@ -51,7 +51,7 @@ class World:
         """The session's end; whatever it has not committed is gone."""
         self.savepoints.clear()
         try:
-            self.session.close()
+            self._leave(self.session.close)
         finally:
             while self.undo:
                 self.undo.pop()()
@@ -59,7 +59,15 @@ class World:
     def roll_back(self) -> None:
         """What an application does after an error."""
         self.savepoints.clear()
-        self.session.rollback()
+        self._leave(self.session.rollback)
+
+    def _leave(self, method: Callable[[], None]) -> None:
+        try:
+            method()
+        except sa.exc.SQLAlchemyError:
+            # Its savepoints have ended behind its back, so all that is left to it is
+            # to throw the connection away.
+            self.session.invalidate()
 
     def model(self, name: str) -> type:
         return self.family.models[name]

@@ -20,6 +20,15 @@ _BROKEN = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run once for each combination; status 0 only if all is as expected."""
     options = _parser().parse_args(arguments)
+    try:
+        with databases.kept_running(options.database or databases.NAMES):
+            return _run_all(options)
+    except (DidNotRun, FileNotFoundError, ServersError) as error:
+        _say(str(error))
+        return _BROKEN
+
+
+def _run_all(options: argparse.Namespace) -> int:
     status = 0
     for database, mode, capture in itertools.product(
         options.database or databases.NAMES,
@@ -35,11 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shows_statements=options.show_statements,
         )
         _say(f"\n=== SQLAlchemy {run.name}\n")
-        try:
-            judgement = run.judge_again() if options.again else run.execute()
-        except (DidNotRun, FileNotFoundError, ServersError) as error:
-            _say(str(error))
-            return _BROKEN
+        judgement = run.judge_again() if options.again else run.execute()
         for line in lines(judgement, options.named):
             _say(line)
         status |= not judgement.passed

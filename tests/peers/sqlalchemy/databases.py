@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -74,6 +75,21 @@ _VERSIONS = {"sqlite": _sqlite_version, "postgresql": _postgresql_version}
 
 #: Names of the databases.
 NAMES = tuple(_DATABASES)
+
+
+@contextmanager
+def kept_running(names: Sequence[str]) -> Iterator[None]:
+    """The servers that databases need run throughout, and are not started each time."""
+    with servers.running(*(name for name in names if name != "sqlite")) as urls:
+        variables = {servers.url_variable(name): url for name, url in urls.items()}
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
 
 
 def version_of(name: str) -> str:

@@ -52,9 +52,14 @@ EXPECTED: Sequence[Expected] = (
 )
 
 
+def without_database(test_id: str) -> str:
+    """The id of a test as it is on every database."""
+    return _DATABASE.sub("", test_id)
+
+
 def short(test_id: str) -> str:
     """The name of a test as this list has it."""
-    return _DATABASE.sub("", test_id.removeprefix("test/orm/"))
+    return without_database(test_id).removeprefix("test/orm/")
 
 
 def expectation(

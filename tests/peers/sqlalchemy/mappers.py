@@ -69,6 +69,8 @@ class Mappers:
         What cannot be is left as it was, for the test to see it fail.
         """
         for registry in list(mapperlib._all_registries()):
+            if all(mapper.class_ in self._taken for mapper in registry.mappers):
+                continue
             try:
                 mapperlib._configure_registries({registry}, True)
             except Exception:  # noqa: BLE001 - any class may be wrong in any way
@@ -82,8 +84,10 @@ class Mappers:
         def configure_registries(registries: Any, cascade: bool) -> None:
             if self._is_held:
                 return
+            # It is called for every instance that is made, and mostly for nothing.
+            is_new = any(registry._new_mappers for registry in registries)
             configure(registries, cascade)
-            if not mapperlib._already_compiling:
+            if is_new and not mapperlib._already_compiling:
                 self._configured()
 
         mapperlib._configure_registries = configure_registries

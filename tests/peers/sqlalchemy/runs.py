@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers.sqlalchemy.baseline import outcomes
+from tests.peers.sqlalchemy.expected import without_database
 from tests.peers.sqlalchemy.judging import Judgement
 from tests.peers.sqlalchemy.places import cache
 from tests.peers.sqlalchemy.records import Record, read
@@ -76,4 +77,5 @@ class Run:
 
 def _is_in(id_: str, test: str) -> bool:
     """Whether a test is the one of this name, or in the file, folder or class."""
-    return id_ == test or (id_.startswith(test) and id_[len(test)] in "/:[")
+    name = without_database(id_)
+    return name == test or (name.startswith(test) and name[len(test)] in "/:[")

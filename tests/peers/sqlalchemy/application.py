@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyramid.config import Configurator
-from sqlalchemy import literal, select
+from sqlalchemy import Table, inspect, literal, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
@@ -200,6 +200,18 @@ class Application:
         refused = [one.id for one in results if one.outcome is not Outcome.WRITTEN]
         self.initially_refused.update((schema.name, id_) for id_ in refused)
         self.initially_refused.update((ref.model, ref.id) for ref in errors)
+
+
+def can_be_added(options: Options, engine: Engine, mapper: Mapper[Any]) -> bool:
+    """Whether an application could start with a mapped class.
+
+    It has its tables by then; but only triggers cannot be told of them before.
+    """
+    if options.capture != "triggers":
+        return True
+    tables = [table for table in mapper.tables if isinstance(table, Table)]
+    inspector = inspect(engine)
+    return all(inspector.has_table(one.name, schema=one.schema) for one in tables)
 
 
 def _type_named_in(error: UnmappableField) -> str:

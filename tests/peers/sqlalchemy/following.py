@@ -6,10 +6,10 @@ import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import MetaData, event, func, select
+from sqlalchemy import MetaData, Table, event, func, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import session as sessions
 from sqlalchemy.pool import Pool
@@ -20,7 +20,7 @@ from tests.peers.sqlalchemy.listeners import Listeners
 from tests.peers.sqlalchemy.mappers import Mappers
 from tests.peers.sqlalchemy.options import Options
 from tests.peers.sqlalchemy.records import Fault, Phase, Record
-from tests.peers.sqlalchemy.statements import hide_ours, tables_written_bare
+from tests.peers.sqlalchemy.statements import hide_ours, is_write, tables_written_bare
 
 _LISTENERS = Listeners()
 with _LISTENERS.recording():
@@ -28,7 +28,7 @@ with _LISTENERS.recording():
     from nefertari_engine_base.primary.sqla import tables
     from nefertari_engine_base.sync.catch_up import catch_up, indebted
     from nefertari_engine_base.sync.worker import drain
-    from tests.peers.sqlalchemy.application import Application
+    from tests.peers.sqlalchemy.application import Application, can_be_added
     from tests.peers.sqlalchemy.comparing import Comparison
 
 #: Databases that the primary can have its outbox in.
@@ -48,10 +48,12 @@ class Following:
         self._application: Application | None = None
         self._database: Engine | None = None
         self._bare: set[str] = set()
+        self._has_new_tables = False
         event.listen(Pool, "connect", _hurry)
         if options.follows:
             self._mappers = Mappers(self._add_models)
             event.listen(Engine, "before_cursor_execute", self._look)
+            event.listen(Table, "after_create", self._keep_new_table)
             if not options.shows_statements:
                 hide_ours(self._count_hidden)
 
@@ -101,16 +103,15 @@ class Following:
         """Give the classes that are configured by now documents."""
         if self._record is None or self._database is None:
             return
-        record = self._record
+        record, database = self._record, self._database
         with self._mappers.held():
-            fresh = self._mappers.take()
+            self._has_new_tables = False
+            fresh = self._mappers.take(partial(can_be_added, self._options, database))
             if not fresh:
                 return
             try:
                 if self._application is None:
-                    self._application = Application(
-                        self._database, self._options, record
-                    )
+                    self._application = Application(database, self._options, record)
                 self._application.add(fresh)
             except Exception as error:  # noqa: BLE001 - it is not the test's
                 record.note(Phase.START, error)
@@ -124,8 +125,14 @@ class Following:
         context: Any,
         many: Any,
     ) -> None:
-        if self._record is not None:
-            self._bare.update(tables_written_bare(statement, context))
+        if self._record is None:
+            return
+        self._bare.update(tables_written_bare(statement, context))
+        if self._has_new_tables and is_write(statement):
+            self._add_models()
+
+    def _keep_new_table(self, *_: Any, **__: Any) -> None:
+        self._has_new_tables = True
 
     def _count_hidden(self) -> None:
         if self._record is not None:

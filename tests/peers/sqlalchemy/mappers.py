@@ -43,12 +43,17 @@ class Mappers:
         for mapper in _mappers():
             self._origins.setdefault(mapper.class_, None)
 
-    def take(self) -> list[Mapper[Any]]:
-        """The configured mappers of the test, base classes first; each once."""
+    def take(self, is_wanted: Callable[[Mapper[Any]], bool]) -> list[Mapper[Any]]:
+        """The configured mappers of the test, base classes first; each once.
+
+        :param is_wanted: those that are not wanted by now are left for later.
+        """
         found = [
             mapper
             for mapper in _mappers()
-            if mapper.configured and mapper.class_ not in self._taken
+            if mapper.configured
+            and mapper.class_ not in self._taken
+            and is_wanted(mapper)
         ]
         self._taken.update(mapper.class_ for mapper in found)
         return sorted(found, key=_depth_and_name)

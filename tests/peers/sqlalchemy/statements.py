@@ -52,6 +52,11 @@ def is_ours(statement: str) -> bool:
     return False
 
 
+def is_write(statement: str) -> bool:
+    """Whether a statement of the tests writes rows."""
+    return PREFIX not in statement and _WRITTEN.search(statement) is not None
+
+
 def tables_written_bare(statement: str, context: Any) -> Iterator[str]:
     """Names of the tables that a statement writes which no session has sent, or that is
     a text."""

@@ -155,7 +155,11 @@ class Application:
         options: SecondaryOptions,
         chosen: dict[type, SecondaryOptions],
     ) -> None:
-        """Describe a model for nobody. :raises ConfigurationError:"""
+        """Describe a model for nobody.
+
+        :raises ConfigurationError: if it cannot have documents like this.
+        :raises AttributeError: if it is described wrongly.
+        """
 
         def options_of(other: type) -> SecondaryOptions | None:
             if other is model:
@@ -163,7 +167,10 @@ class Application:
             return chosen.get(other) or self.engines.options_of(other)
 
         trial = SQLAlchemyEngine(self.primary.engine)
-        generate_document(trial.describe(model, options_of), MemoryEngine())
+        described = trial.describe(model, options_of)
+        generate_document(described, MemoryEngine())
+        for name in described.stored:
+            getattr(model, name)
 
     # --- starting ----------------------------------------------------------
 
@@ -184,13 +191,12 @@ class Application:
                 some = select(literal(1)).select_from(schema.model).limit(1)
                 if connection.execute(some).first() is None:
                     return
-        except SQLAlchemyError:
-            return  # its table is made later, or never
-        try:
             ids = self.primary.list_ids(schema, None, _MOST_ROWS)
             refs = [DocumentRef(schema.name, id_) for id_ in ids]
             with outbox.engine.connect() as connection:
                 documents, errors = outbox.load(connection, refs)
+        except SQLAlchemyError:
+            return  # its table is made later, or no SELECT of it can be right
         except Exception as error:  # noqa: BLE001 - the comparison goes on
             self._record.note(Phase.START, error, schema.name)
             return

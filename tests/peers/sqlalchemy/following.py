@@ -51,7 +51,7 @@ class Following:
         self._has_new_tables = False
         event.listen(Pool, "connect", _hurry)
         if options.follows:
-            self._mappers = Mappers(self._add_models)
+            self._mappers = Mappers(self._add_models, self._stop)
             event.listen(Engine, "before_cursor_execute", self._look)
             event.listen(Table, "after_create", self._keep_new_table)
             if not options.shows_statements:
@@ -63,20 +63,17 @@ class Following:
         """The one of this process."""
         return Following(options)
 
+    def prepare(self) -> None:
+        """The fixtures of a test begin, which may lock the database."""
+        if (database := self._database_to_follow()) is not None:
+            _empty_outbox(database)
+
     def begin(self, item: Any, record: Record) -> None:
         """A test begins, after its fixtures."""
-        database: Any = config.db
-        if not self._options.follows or database.dialect.is_async:
+        if (database := self._database_to_follow()) is None:
             return
-        if database.dialect.name not in _DIALECTS:
-            return
+        _LISTENERS.restore()
         self._bare = set()
-        try:
-            _LISTENERS.restore()
-            _empty_outbox(database)
-        except Exception as error:  # noqa: BLE001 - the test is not followed
-            record.note(Phase.HARNESS, error)
-            return
         self._record, self._database = record, database
         self._mappers.begin(item.cls)
         if item.cls.__name__ not in _CONFIGURE_THEMSELVES:
@@ -96,6 +93,12 @@ class Following:
         finally:
             self._mappers.end()
             self._close(record)
+
+    def _database_to_follow(self) -> Engine | None:
+        database: Any = config.db
+        if not self._options.follows or database.dialect.is_async:
+            return None
+        return database if database.dialect.name in _DIALECTS else None
 
     # --- meanwhile ---------------------------------------------------------
 
@@ -134,6 +137,15 @@ class Following:
     def _keep_new_table(self, *_: Any, **__: Any) -> None:
         self._has_new_tables = True
 
+    def _stop(self) -> None:
+        """Mappers are thrown away, which no application does that goes on."""
+        application, self._application = self._application, None
+        if application is not None and self._record is not None:
+            self._record.uncompared.append("the test throws mappers away")
+            with _noted(self._record, Phase.CLOSE), self._mappers.held():
+                application.close()
+            self._mappers.forget()
+
     def _count_hidden(self) -> None:
         if self._record is not None:
             self._record.hidden += 1
@@ -150,9 +162,11 @@ class Following:
         engines.testing_reaper.rollback_all()  # type: ignore[no-untyped-call]
         with _noted(record, Phase.DELIVERY) as is_done:
             record.entries = _waiting(application)
-            _deliver(application)
-            _settle_debts(application, record)
-            is_done.append(True)
+            if _deliver(application):
+                _settle_debts(application, record)
+                is_done.append(True)
+            else:
+                record.uncompared.append("the database is locked")
         if is_done:
             with _noted(record, Phase.HARNESS):
                 refused = _undelivered(application, record)
@@ -185,7 +199,9 @@ def _hurry(connection: Any, _: Any) -> None:
 
 def _empty_outbox(database: Engine) -> None:
     """What delivery keeps, as a new application finds it; versions go on."""
-    with database.begin() as connection:
+    # The cache of the engine's compiled statements is what some tests are about.
+    engine = database.execution_options(compiled_cache=None)
+    with engine.begin() as connection:
         tables.create_tables(connection)
         for table in (tables.outbox, tables.debt, tables.index):
             connection.execute(table.delete())
@@ -246,15 +262,18 @@ def _waiting(application: Application) -> dict[str, int]:
     return found
 
 
-def _deliver(application: Application) -> None:
-    try:
-        drain(application.engines)
-    except PrimaryError as error:
-        if "locked" not in str(error):
-            raise
-        # A cursor that nobody holds any more is closed by this.
-        gc.collect()
-        drain(application.engines)
+def _deliver(application: Application) -> bool:
+    """Deliver everything; false if the test holds the lock of its SQLite database."""
+    for _ in range(2):
+        try:
+            drain(application.engines)
+            return True
+        except PrimaryError as error:
+            if "locked" not in str(error):
+                raise
+            # A cursor that nobody holds any more is closed by this.
+            gc.collect()
+    return False
 
 
 def _settle_debts(application: Application, record: Record) -> None:

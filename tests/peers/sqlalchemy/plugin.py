@@ -32,6 +32,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         item.stash[_RECORD].append_to(_RECORDS)
 
 
+@pytest.fixture(autouse=True)
+def _prepared() -> None:
+    """Before the test's own fixtures, since plugins come first."""
+    from tests.peers.sqlalchemy.following import Following
+
+    Following.of_process(_OPTIONS).prepare()
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: Any) -> Iterator[None]:
     """Follow what the test does, between its fixtures."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
@@ -19,6 +20,7 @@ def lines(judgement: Judgement, named: int = _NAMED) -> Iterator[str]:
     :param named: how many tests of each group are named.
     """
     yield from _figures(judgement)
+    yield from _uncompared(judgement.records)
     yield from _refusals(judgement.records)
     yield from _debts(judgement)
     for kind in Kind:
@@ -45,8 +47,7 @@ def _figures(judgement: Judgement) -> Iterator[str]:
     yield (
         f"compared: {_sum(records, lambda one: one.compared)} models, "
         f"{_sum(records, lambda one: one.rows)} rows, in "
-        f"{sum(bool(one.compared) for one in records)} tests; "
-        f"not compared: {_sum(records, lambda one: len(one.uncompared))} models"
+        f"{sum(bool(one.compared) for one in records)} tests"
     )
     yield (
         f"entries left at the end: "
@@ -58,6 +59,16 @@ def _figures(judgement: Judgement) -> Iterator[str]:
         f"statements hidden from assertions: {_sum(records, lambda one: one.hidden)}, "
         f"in {sum(bool(one.hidden) for one in records)} tests"
     )
+
+
+def _uncompared(records: Sequence[Record]) -> Iterator[str]:
+    found = Counter(
+        re.sub(r"^\w+: |\b\w+\.\w+", "", reason)[:90]
+        for record in records
+        for reason in record.uncompared
+    )
+    yield f"\nnot compared: {found.total()}"
+    yield from (f"  {number:6} {reason}" for reason, number in found.most_common(8))
 
 
 def _refusals(records: Sequence[Record]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from tests.peers.sqlalchemy.judging import Judgement
 from tests.peers.sqlalchemy.places import cache
 from tests.peers.sqlalchemy.records import Record, read
 from tests.peers.sqlalchemy.running import Bench
+from tests.peers.sqlalchemy.selection import resolved
+from tests.peers.sqlalchemy.sources import source
 
 #: What documents are made of, and when they are delivered.
 MODES = ("flat", "embedded")
@@ -23,7 +25,7 @@ CAPTURES = ("session", "triggers")
 class Run:
     """A run with us.
 
-    :attr tests: files, folders or tests of SQLAlchemy's distribution.
+    :attr tests: files, folders or tests of SQLAlchemy's distribution, or patterns.
     :attr mode: one of :data:`MODES`; see :attr:`.options.Options.embeds`.
     :attr drops: see :attr:`.options.Options.drops`.
     :attr shows_statements: see :attr:`.options.Options.shows_statements`.
@@ -49,9 +51,10 @@ class Run:
 
     def execute(self) -> Judgement:
         """Run the tests, and say what is wrong."""
-        baseline = outcomes(self.bench, self.tests)
+        tests = self._resolved()
+        baseline = outcomes(self.bench, tests)
         records = self.bench.run(
-            self.tests,
+            tests,
             embeds=self.mode == "embedded",
             capture=self.capture,
             drops=self.drops,
@@ -60,17 +63,26 @@ class Run:
         self.kept.unlink(missing_ok=True)
         for record in records:
             record.append_to(self.kept)
-        return self._judge(records, baseline)
+        return self._judge(tests, records, baseline)
 
     def judge_again(self) -> Judgement:
         """Say what was wrong with the last run of this name."""
-        return self._judge(list(read([self.kept])), outcomes(self.bench, self.tests))
+        tests = self._resolved()
+        return self._judge(tests, list(read([self.kept])), outcomes(self.bench, tests))
 
-    def _judge(self, records: Sequence[Record], baseline: dict[str, str]) -> Judgement:
+    def _resolved(self) -> list[str]:
+        return resolved(source(self.bench.version), self.tests)
+
+    def _judge(
+        self,
+        tests: Sequence[str],
+        records: Sequence[Record],
+        baseline: Mapping[str, str],
+    ) -> Judgement:
         wanted = {
             id_: outcome
             for id_, outcome in baseline.items()
-            if any(_is_in(id_, test) for test in self.tests)
+            if any(_is_in(id_, test) for test in tests)
         }
         return Judgement(self.bench.database, self.capture, records, wanted)
 

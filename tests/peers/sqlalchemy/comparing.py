@@ -47,7 +47,7 @@ class Comparison:
             except NoInspectionAvailable:
                 self._record.uncompared.append(f"{schema.name}: its mapper is gone")
             except SQLAlchemyError as error:
-                self._record.uncompared.append(f"{schema.name}: {str(error)[:120]}")
+                self._record.uncompared.append(f"{schema.name}: {_first_line(error)}")
 
     def is_refused(self, model: str, id_: str) -> bool:
         """Whether nothing can be expected of a document."""
@@ -179,6 +179,10 @@ class _ModelComparison:
                 **self._marks,
             )
         )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:120]
 
 
 def _documents(application: Application, schema: ModelSchema) -> dict[str, _Source]:

@@ -31,7 +31,11 @@ def lines(judgement: Judgement, named: int = _NAMED) -> Iterator[str]:
             yield from _groups(problems, lambda one: one.group, named)
     yield from _expected(judgement)
     tests = len({one.test for one in judgement.unexpected})
-    yield f"\n{tests} tests are not as expected." if tests else "\nAll as expected."
+    yield (
+        "\nAll as expected."
+        if judgement.passed
+        else f"\n{tests} tests are not as expected."
+    )
 
 
 def _figures(judgement: Judgement) -> Iterator[str]:

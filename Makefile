@@ -13,7 +13,7 @@ path.write_text("$(CURDIR)")
 endef
 export PUT_ON_PATH
 
-.PHONY: test demo bench chaos lint types docs format clean
+.PHONY: test demo bench chaos peers-sqlalchemy lint types docs format clean
 
 # Most of a test's time is waiting for servers, so there are more processes than cores.
 TEST_SERVERS := elasticsearch opensearch postgresql mongodb
@@ -34,6 +34,11 @@ bench: $(READY)
 # CHAOS_ARGS="--seed 2026 --changes 1000" is given on; PRIMARY=mongodb has the data there.
 chaos: $(READY)
 	$(BIN)/python -m chaos $(if $(PRIMARY),--primary $(PRIMARY)) $(CHAOS_ARGS)
+
+# Hours, with every database and mode; PEERS_ARGS="--database sqlite --mode flat" has one,
+# and PEERS_ARGS="--help" says more.
+peers-sqlalchemy: $(READY)
+	$(BIN)/python -m tests.peers.sqlalchemy $(PEERS_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,0 +1,56 @@
+"""Which of SQLAlchemy's tests are run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+#: All that are about the ORM.
+ALL = ("test/orm",)
+
+#: The files that write most, and in most ways; not each version has all of them.
+WRITING = (
+    "test/orm/dml/test_bulk.py",
+    # The same tests: in 2.0, and in several files of 2.1.
+    "test/orm/dml/test_update_delete_where.py",
+    "test/orm/dml/test_orm_upd_del_*.py",
+    "test/orm/inheritance/test_basic.py",
+    "test/orm/test_association.py",
+    "test/orm/test_backref_mutations.py",
+    "test/orm/test_cascade.py",
+    "test/orm/test_cycles.py",
+    "test/orm/test_lambdas.py",
+    "test/orm/test_manytomany.py",
+    "test/orm/test_naturalpks.py",
+    "test/orm/test_onetoone.py",
+    "test/orm/test_unitofwork.py",
+    "test/orm/test_unitofworkv2.py",
+    "test/orm/test_versioning.py",
+)
+
+
+def resolved(folder: Path, chosen: Sequence[str]) -> list[str]:
+    """The chosen tests, files and folders, with patterns of names resolved.
+
+    :param folder: of the distribution.
+    :raises FileNotFoundError: if there is nothing of these names.
+    """
+    found: dict[str, None] = {}
+    for name in chosen:
+        file, _, test = name.partition("::")
+        for path in sorted(folder.glob(file)):
+            inner = str(path.relative_to(folder))
+            found[f"{inner}::{test}" if test else inner] = None
+    if not found:
+        raise FileNotFoundError(f"{folder} has nothing of {', '.join(chosen)}.")
+    return list(found)
+
+
+def files(folder: Path, chosen: Sequence[str]) -> list[str]:
+    """The files that resolved tests, files and folders are in."""
+    found: set[str] = set()
+    for name in chosen:
+        path = folder / name.partition("::")[0]
+        inner = path.rglob("test_*.py") if path.is_dir() else [path]
+        found.update(str(one.relative_to(folder)) for one in inner)
+    return sorted(found)

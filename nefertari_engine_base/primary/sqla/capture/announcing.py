@@ -98,7 +98,7 @@ class Statement:
         if self._following.publisher.refuses_uncaptured:
             error = UncapturedStatement(_REFUSED.format(why, ", ".join(names), text))
             if after:
-                self._transaction.doomed = error
+                self._transaction.doom(connection, error)
             raise error
         _log.warning(_RESYNC, why, ", ".join(names), text)
         debts = [
@@ -124,7 +124,7 @@ class Statement:
                 publisher.publish_many(log, model, found)
             log.write(connection, self._transaction, self._following)
         except BaseException as error:
-            self._transaction.doomed = error
+            self._transaction.doom(connection, error)
             raise
         if publisher.is_heard(ChangesCommitted):
             part = self._transaction.part(self._following)

@@ -16,6 +16,7 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
     finish,
     is_running,
     known_transaction,
+    transaction_of,
 )
 from nefertari_engine_base.primary.sqla.entries import insert_each
 from nefertari_engine_base.primary.sqla.tables import explained
@@ -154,9 +155,7 @@ def savepoint(
 ) -> None:  # fmt: skip
     """Begin a savepoint: what is held is written before it."""
     do_savepoint(connection, name)
-    transaction = known_transaction(connection)
-    if transaction is not None:
-        transaction.begin_savepoint(name)
+    transaction_of(connection).begin_savepoint(name)
 
 
 def prepare_twophase(

@@ -70,6 +70,8 @@ class Transaction:
         may end the transaction or a savepoint, by the application that they are of.
     :attr connection: on which something was executed.
     :attr doomed: why the transaction cannot be committed.
+    :attr savepoints: names of those that have begun.
+    :attr doomed_in: those of which the end by a rollback lets it be committed again.
     :attr context: of the statement that has been executed last, if it is executed in
         several batches.
     :attr is_own: it was begun here, for one statement, and ends with that.
@@ -81,6 +83,8 @@ class Transaction:
     held: dict[Following, dict[Touch, None]] = field(default_factory=dict)
     connection: Connection | None = None
     doomed: BaseException | None = None
+    savepoints: list[str] = field(default_factory=list)
+    doomed_in: frozenset[str] = frozenset()
     context: Any = None
     is_own: bool = False
     session: ReferenceType[Any] | None = None
@@ -207,9 +211,28 @@ class Transaction:
 
     # --- ends
 
+    def doom(self, connection: Connection, error: BaseException) -> None:
+        """Let the transaction, or the savepoint that has begun last, not be committed by
+        anybody: what has been executed in it was refused."""
+        self.doomed, self.doomed_in = error, frozenset(self.savepoints)
+        dialect, driver = connection.dialect, driver_of(connection.connection)
+        if dialect.name == "sqlite" and not connection.in_nested_transaction():
+            driver.rollback()
+        elif dialect.name == "postgresql" and not dialect.is_async:
+            # After an error PostgreSQL takes nothing but a rollback.
+            cursor = driver.cursor()
+            try:
+                cursor.execute("SELECT 1 / 0")
+            except dialect.loaded_dbapi.Error:
+                pass
+            finally:
+                cursor.close()
+
     def roll_back_to(self, name: str) -> None:
         """A savepoint is rolled back."""
         self.forget_held()
+        if name in self.doomed_in:
+            self.doomed = None
         for part in self.parts.values():
             part.debts.clear()
             if name in part.changes:
@@ -217,6 +240,7 @@ class Transaction:
 
     def begin_savepoint(self, name: str) -> None:
         """A savepoint begins."""
+        self.savepoints.append(name)
         for part in self.parts.values():
             if part.changes:
                 part.changes.append(name)
@@ -225,6 +249,7 @@ class Transaction:
         """What there is, which this state forgets: the transaction has ended."""
         parts = {f: part for f, part in self.parts.items() if not part.is_empty}
         self.parts, self.doomed, self.connection = {}, None, None
+        self.savepoints.clear()
         self.forget_held()
         return parts
 

@@ -67,7 +67,10 @@ def _takes_some(select: Any) -> bool:
 def _names(part: Any) -> Iterator[str]:
     if isinstance(part, FunctionElement):
         yield str(getattr(part, "name", "?")).lower()
-    elif isinstance(part, TextClause):
-        for name in _CALL.findall(part.text):
+    elif isinstance(part, TextClause) or getattr(part, "is_literal", False):
+        for name in _CALL.findall(str(part)):
             if name.lower() not in _WORDS:
                 yield name.lower()
+    elif not type(part).__module__.startswith("sqlalchemy."):
+        # What somebody has made himself is rendered as nobody knows what.
+        yield type(part).__name__

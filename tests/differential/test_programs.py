@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from tests.differential.programs import programs
 from tests.differential.runner import Runner
 
-EXAMPLES = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "100"))
 FAMILIES = tuple(os.environ.get("DIFFERENTIAL_FAMILIES", "").split())
 CAPTURE = os.environ.get("DIFFERENTIAL_CAPTURE", "session")
 

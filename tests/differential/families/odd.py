@@ -12,6 +12,10 @@ class Base(DeclarativeBase):
     pass
 
 
+class SharedBase(DeclarativeBase):
+    pass
+
+
 class Person(Base):
     __tablename__ = "people"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -21,16 +25,6 @@ class Person(Base):
         primaryjoin="foreign(Letter.person_id) == Person.id", order_by="Letter.id",
         back_populates="person",
     )  # fmt: skip
-
-
-class Contact(Base):
-    """Is mapped to the table of people, and to fewer of its columns."""
-
-    __table__ = Person.__table__
-    __mapper_args__ = {
-        "include_properties": ["id", "name"],
-        "primary_key": [Person.__table__.c.id],
-    }
 
 
 class Letter(Base):
@@ -43,6 +37,27 @@ class Letter(Base):
     person: Mapped[Person | None] = relationship(
         primaryjoin="foreign(Letter.person_id) == Person.id", back_populates="letters"
     )
+
+
+class Member(SharedBase):
+    __tablename__ = "members"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str | None] = mapped_column(sa.String(20))
+    mail: Mapped[str | None] = mapped_column(sa.String(20))
+
+
+class Contact(SharedBase):
+    """Is mapped to the table of members, and to fewer of its columns."""
+
+    __table__ = Member.__table__
+    __mapper_args__ = {
+        "include_properties": ["id", "name"],
+        "primary_key": [Member.__table__.c.id],
+    }
+
+
+def _shared_seed():
+    return [Member(id=1, name="p", mail="m"), Contact(id=2, name="q")]
 
 
 def _seed():
@@ -60,10 +75,15 @@ FAMILIES = [
         base=Base,
         documents={
             Person: {"nested": ("letters",)},
-            Contact: {},
             Letter: {"nested": ("person",)},
         },
         seed=_seed,
         joins=((Letter, "person_id", Person),),
-    )
+    ),
+    Family(
+        name="shared",
+        base=SharedBase,
+        documents={Member: {}, Contact: {}},
+        seed=_shared_seed,
+    ),
 ]

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine.default import DefaultDialect
 
 from tests.differential.operations.conditions import Everything, built
 from tests.differential.operations.places import Target, answer, execute
 from tests.differential.world import World, plain
 
 Row = dict[str, Any]
+
+#: Writes parameters as ``text()`` has them, without a database's casts.
+_NAMED = DefaultDialect(paramstyle="named")
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,12 @@ class Text:
         target = Target(world, self.model, "table")
         statement = self._statement(target)
         if not self.driver:
-            compiled = statement.compile(world.database)
-            text = sa.text(str(statement.compile(dialect=_named(world))))
-            return execute(world, self.road, text, compiled.params)
+            compiled = statement.compile(dialect=_NAMED)
+            types = [
+                sa.bindparam(name, compiled.params[name], type_=bind.type)
+                for bind, name in compiled.bind_names.items()
+            ]
+            return execute(world, self.road, sa.text(str(compiled)).bindparams(*types))
         world.session.flush()
         literal = str(
             statement.compile(
@@ -55,11 +62,6 @@ class Text:
         if self.what == "delete":
             return sa.delete(table).where(*equal)
         return sa.update(table).where(*equal).values(values)
-
-
-def _named(world: World) -> Any:
-    """The database's dialect with parameters as ``text()`` has them."""
-    return type(world.database.dialect)(paramstyle="named")
 
 
 @dataclass(frozen=True)

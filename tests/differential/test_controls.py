@@ -64,7 +64,9 @@ def load_attributes(app):
     def load(connection, clause, several, one, options):
         for session in list(sa.orm.session._sessions.values()):
             for instance in list(session.identity_map.values()):
-                if instance.__dict__.get("name") is None and not busy:
+                if "name" in vars(instance) or not hasattr(type(instance), "name"):
+                    continue
+                if not busy:
                     busy.append(True)
                     _ = instance.name
                     busy.clear()

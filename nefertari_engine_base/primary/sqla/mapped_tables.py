@@ -26,7 +26,7 @@ def tables_of(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
 
 def _equal_columns(mapper: Mapper[Any]) -> list[set[Any]]:
     """Columns of different tables that have the same value in a row."""
-    found = [set(attribute.columns) for attribute in mapper.column_attrs]
+    found: list[set[Any]] = [set(one.columns) for one in mapper.column_attrs]
     for one in mapper.iterate_to_root():
         condition = one.inherit_condition
         for element in () if condition is None else visitors.iterate(condition):

@@ -25,6 +25,10 @@ _log = logging.getLogger("nefertari_engine_base.capture")
 #: Characters of a statement that a message shows.
 _LONGEST = 300
 
+#: Statements that were warned of, and how many are remembered.
+_warned: set[str] = set()
+_MOST_WARNED = 1000
+
 
 @implementer(ITransactionLog)
 class Log:
@@ -100,7 +104,11 @@ class Statement:
             if after:
                 self._transaction.doom(connection, error)
             raise error
-        _log.warning(_RESYNC, why, ", ".join(names), text)
+        if text not in _warned:
+            if len(_warned) >= _MOST_WARNED:
+                _warned.clear()
+            _warned.add(text)
+            _log.warning(_RESYNC, why, ", ".join(names), text)
         debts = [
             Debt(secondary, name, UNCAPTURED)
             for secondary, wanted in self.wanted.items()

@@ -67,8 +67,7 @@ def values_set(compiled: Any, statement: Any) -> dict[str, Any] | None:
         column = columns.get(target if isinstance(target, str) else target.key)
         if column is None:
             return None
-        is_bound = isinstance(value, BindParameter) and value in compiled.bind_names
-        found[column.name] = compiled.bind_names[value] if is_bound else value
+        found[column.name] = _name_of(compiled, value) or value
     for key in compiled.column_keys or ():
         if key in columns and key in compiled.binds:
             found.setdefault(columns[key].name, key)
@@ -93,10 +92,19 @@ def pinned(compiled: Any, statement: Any) -> dict[str, str]:
                 isinstance(value, BindParameter)
                 and getattr(column, "table", None) is not None
                 and column.table == table
-                and value in compiled.bind_names
+                and (name := _name_of(compiled, value)) is not None
             ):
-                found.setdefault(column.name, compiled.bind_names[value])
+                found.setdefault(column.name, name)
     return found
+
+
+def _name_of(compiled: Any, value: Any) -> str | None:
+    """The name of a parameter in a compiled statement, which may have a copy of it."""
+    if not isinstance(value, BindParameter):
+        return None
+    known = value if value in compiled.bind_names else compiled.binds.get(value.key)
+    name: str | None = compiled.bind_names.get(known)
+    return name
 
 
 def conjuncts(conditions: Sequence[Any]) -> Iterator[Any]:
@@ -122,7 +130,7 @@ def bound_values(
     for element in elements:
         for part in visitors.iterate(element):
             if isinstance(part, BindParameter):
-                name = compiled.bind_names.get(part)
+                name = _name_of(compiled, part)
                 if name is not None and name in values:
                     found[part.key] = values[name]
     return found

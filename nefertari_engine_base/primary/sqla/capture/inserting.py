@@ -154,7 +154,8 @@ class _Insert:
     # --- what is read
 
     def _entries(self, rows: Any, captures: Sequence[NamedCapture]) -> EntrySet:
-        fresh = bool(self._needs) and self._plan.rows is not None
+        plan = self._plan
+        fresh = bool(self._needs) and plan.rows is not None and not plan.is_upsert
         readings = [
             Reading(one.names.capture)
             for one in captures

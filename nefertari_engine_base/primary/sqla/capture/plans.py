@@ -194,6 +194,8 @@ def _insert(
     if not table.captures:
         return None
     named = dml.names_inserted(compiled, statement)
+    clause = dml.conflict_clause(statement)
+    updates = clause is not None and hasattr(clause, "update_values_to_set")
     plan = InsertPlan(
         table,
         Action.CREATED,
@@ -208,13 +210,13 @@ def _insert(
                 _may_have_been_missed(table, capture),
             )
             for capture in table.captures
-            if capture.referrers is None and not (capture.only_updates and enforced)
+            if capture.referrers is None
+            and (updates or not (capture.only_updates and enforced))
         ],
         returns=dml.returns_rows(statement),
         statement=statement,
     )
-    clause = dml.conflict_clause(statement)
-    if clause is not None and hasattr(clause, "update_values_to_set"):
+    if updates:
         return _upsert(plan, table, clause)
     return plan
 

@@ -17,6 +17,7 @@ from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.mongo.collections import translated_errors
 from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
+from nefertari_engine_base.primary.mongo.together import LookUps
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
 
 if TYPE_CHECKING:
@@ -145,13 +146,25 @@ class LeasingClaim(OwnClaim):
     ) -> None:
         super().__init__(source, stored, now)
         self._name = name
+        self._look_ups = LookUps(self.entries)
         self.mine = {"claimed_by": name}
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
-        """See :meth:`IClaim.expand`."""
+        """See :meth:`IClaim.expand`.
+
+        Others that are looked up in the same way are expanded with it, and come to
+        nothing when it is their turn.
+        """
+        if self._look_ups.is_done(entry):
+            return ()
         touch = entry.touch
         loader = self.source.loader_of(touch.model)
-        ids = loader.find_owners(touch.path, touch.key, entry.cursor, limit)
+
+        def find(group: Sequence[OutboxEntry]) -> Sequence[str]:
+            keys = [one.touch.key for one in group]
+            return loader.find_owners(touch.path, keys, entry.cursor, limit)
+
+        group, ids = self._look_ups.find(entry, limit, find)
         collections = self.source.collections
         # The new ones first: a crash between the two repeats the look-up.
         entries = inserted(
@@ -162,20 +175,20 @@ class LeasingClaim(OwnClaim):
         for named in entries:
             self._writer_until[named.id] = 0.0
             self._touches[named.id] = named.touch
-        self._advance(entry, ids[-1] if len(ids) == limit else None)
+        self._advance(group, ids[-1] if len(ids) == limit else None)
         return entries
 
-    def _advance(self, entry: OutboxEntry, cursor: str | None) -> None:
-        until = self._writer_until[entry.id]
-        as_claimed = {**self.mine, "_id": entry.id, "writer_until": until}
-        if cursor is None and until <= self._now:
-            self._outbox.delete_one(as_claimed)
-            return
-        # Behind what is due by now, or until its writer is known to have written.
-        due_at = self.source.collections.now() if cursor is not None else until
-        self._outbox.update_one(
-            as_claimed, {"$set": {"cursor": cursor, "due_at": due_at}}
-        )
+    def _advance(self, group: Sequence[OutboxEntry], cursor: str | None) -> None:
+        for until, numbers in self._by_writer(group):
+            as_claimed = {**self.mine, "_id": {"$in": numbers}, "writer_until": until}
+            if cursor is None and until <= self._now:
+                self._outbox.delete_many(as_claimed)
+                continue
+            # Behind what is due by now, or until its writer is known to have written.
+            due_at = self.source.collections.now() if cursor is not None else until
+            self._outbox.update_many(
+                as_claimed, {"$set": {"cursor": cursor, "due_at": due_at}}
+            )
 
     def release(self) -> None:
         """Give back what was not acknowledged."""

@@ -86,26 +86,27 @@ class Loader:
         return self._page(query, after, limit)
 
     def find_owners(
-        self, path: str, key: str, after: str | None, limit: int
+        self, path: str, keys: Sequence[str], after: str | None, limit: int
     ) -> list[str]:
-        """Ids of the documents that embed a document, in the order of the primary key.
+        """Ids of the documents that embed any of these documents, each once, in the
+        order of the primary key.
 
-        :param path: dotted names of the relations that lead to the document.
-        :param key: id of the document among those of the path's last model.
+        :param path: dotted names of the relations that lead to the documents.
+        :param keys: ids of the documents among those of the path's last model.
         :param after: go on behind this id; ``None`` starts at the beginning.
         :raises LookupError: if there is no such path.
         """
-        first, keys = self._first_hop(path, [key])
+        first, held = self._first_hop(path, keys)
         mine = of_class(self.schema.model)
         # The least of each chunk hold the least of all.
         found = {
             id_: None
-            for chunk in chunks(keys)
+            for chunk in chunks(held)
             for id_ in self._page(
                 {"$and": [{first: {"$in": chunk}}, mine]}, after, limit
             )
         }
-        if len(keys) <= len(next(chunks(keys), ())):
+        if len(held) <= len(next(chunks(held), ())):
             return list(found)
         return sorted(found, key=lambda id_: key_of(self.schema, id_))[:limit]
 

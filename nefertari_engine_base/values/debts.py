@@ -16,6 +16,7 @@ REPLACED = "the index was replaced"
 OLDER = "the index is older than what was written to it"
 EMPTIED = "documents are missing from the index"
 CLEARED = "the collection was dropped or replaced"
+UNFOLLOWED = "a write could not be followed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,18 @@ from weakref import WeakKeyDictionary
 
 import mongoengine as me
 from bson import ObjectId
-from mongoengine.connection import DEFAULT_CONNECTION_NAME, get_db
+from mongoengine.connection import (
+    DEFAULT_CONNECTION_NAME,
+    ConnectionFailure,
+    get_db,
+)
 from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
 from nefertari_engine_base import encoding
 from nefertari_engine_base.encoding import Kind
-from nefertari_engine_base.exceptions import InvalidDocumentId
+from nefertari_engine_base.exceptions import InvalidDocumentId, PrimaryError
 from nefertari_engine_base.primary.mongo.encoders import reader_of
 from nefertari_engine_base.primary.mongo.links import stored_field
 from nefertari_engine_base.primary.mongo.types import (
@@ -49,13 +53,37 @@ def home_of(model: Any) -> RawCollection:
     ``switch_db`` and ``switch_collection`` give the class another one for a while, in
     all threads. Documents of the index are never made from that: the first call for a
     class, when the configuration is completed, remembers which is its own.
+
+    :raises PrimaryError: if MongoEngine has no connection to its database.
     """
+    home = _remembered_home(model)
+    collection: RawCollection = _database(model, home.alias)[home.collection]
+    return collection
+
+
+def home_name_of(model: Any) -> str:
+    """The name of that collection, whether it can be asked or not."""
+    return _remembered_home(model).collection
+
+
+def _remembered_home(model: Any) -> _Home:
     home = _HOMES.get(model)
     if home is None:
         alias = model._meta.get("db_alias", DEFAULT_CONNECTION_NAME)
         home = _HOMES[model] = _Home(alias, model._get_collection_name())
-    collection: RawCollection = get_db(home.alias)[home.collection]
-    return collection
+    return home
+
+
+def _database(model: Any, alias: str) -> Any:
+    try:
+        return get_db(alias)
+    except ConnectionFailure as error:
+        raise PrimaryError(
+            f"MongoEngine has no connection {alias!r}, by which {model.__name__} is "
+            f"stored: call mongoengine.connect(alias={alias!r}, host=...) before the "
+            f"configuration is complete, and mongoengine.disconnect() after the last "
+            f"delivery. {error}"
+        ) from error
 
 
 def collection_of(model: Any) -> RawCollection:
@@ -107,8 +135,13 @@ def key_of(schema: ModelSchema, document_id: str) -> Any:
 
 
 def stored_key(instance: Any) -> Any:
-    """The ``_id`` of an instance; ``None`` if it has none yet."""
-    return key_field_of(type(instance)).to_mongo(instance.pk)
+    """The ``_id`` of an instance; ``None`` if it has none yet, or what can be none."""
+    if instance.pk is None:
+        return None
+    try:
+        return key_field_of(type(instance)).to_mongo(instance.pk)
+    except (me.ValidationError, ValueError, TypeError, ArithmeticError):
+        return None
 
 
 def give_key(document: Any) -> bool:

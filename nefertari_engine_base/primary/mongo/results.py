@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from pymongo.errors import BulkWriteError
 from pymongo.results import DeleteResult, UpdateResult
 
 
@@ -52,3 +53,22 @@ def sum_of_deletes(results: Sequence[DeleteResult]) -> DeleteResult:
         return results[-1]
     deleted = sum(result.deleted_count for result in results)
     return DeleteResult({"n": deleted, "ok": 1.0}, acknowledged=True)
+
+
+def inserted_before(
+    error: Exception, count: int, ordered: bool
+) -> Collection[int] | None:
+    """Which documents of an insert of many are there though it has ended with an error,
+    by their indexes; ``None`` if the server may still take some of them back.
+
+    :param count: how many there were.
+    :param ordered: whether the first that is refused ends the insert.
+    """
+    if not isinstance(error, BulkWriteError):
+        return ()
+    if error.details.get("writeConcernErrors"):
+        return None
+    refused = {one["index"] for one in error.details.get("writeErrors", ())}
+    if ordered:
+        return range(min(refused, default=count))
+    return [index for index in range(count) if index not in refused]

@@ -20,8 +20,9 @@ from nefertari_engine_base.interfaces import (
 )
 from nefertari_engine_base.primary.mongo import loading, querying, schema
 from nefertari_engine_base.primary.mongo.collections import translated_errors
+from nefertari_engine_base.primary.mongo.ids import Ids
 from nefertari_engine_base.primary.mongo.indexes import missing_indexes
-from nefertari_engine_base.primary.mongo.keys import Ids, home_of, stored_key
+from nefertari_engine_base.primary.mongo.keys import home_of, stored_key
 from nefertari_engine_base.primary.mongo.listening import listen
 from nefertari_engine_base.primary.mongo.loading import Loader
 from nefertari_engine_base.primary.mongo.outbox import MongoOutbox

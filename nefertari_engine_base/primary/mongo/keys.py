@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-import mongoengine as me
 from bson import ObjectId
 from mongoengine.connection import (
     DEFAULT_CONNECTION_NAME,
@@ -18,10 +17,9 @@ from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
-from nefertari_engine_base import encoding
 from nefertari_engine_base.encoding import Kind
-from nefertari_engine_base.exceptions import InvalidDocumentId, PrimaryError
-from nefertari_engine_base.primary.mongo.encoders import reader_of
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.mongo.encoders import MISREAD, reader_of
 from nefertari_engine_base.primary.mongo.links import stored_field
 from nefertari_engine_base.primary.mongo.types import (
     TypeDescription,
@@ -121,26 +119,13 @@ def stored_name(model: Any, name: str) -> str:
     return stored
 
 
-def key_of(schema: ModelSchema, document_id: str) -> Any:
-    """The ``_id`` of a document. :raises InvalidDocumentId: if it can be none."""
-    (value,) = schema.parse_id(document_id)
-    field = key_field_of(schema.model)
-    try:
-        return field.to_mongo(value)
-    except (me.ValidationError, ValueError, TypeError) as error:
-        expected = encoding.DESCRIPTIONS[schema.key_fields[0].kind]
-        if isinstance(field, me.ObjectIdField):
-            expected = "24 hexadecimal digits"
-        raise InvalidDocumentId(schema.name, document_id, expected) from error
-
-
 def stored_key(instance: Any) -> Any:
     """The ``_id`` of an instance; ``None`` if it has none yet, or what can be none."""
     if instance.pk is None:
         return None
     try:
         return key_field_of(type(instance)).to_mongo(instance.pk)
-    except (me.ValidationError, ValueError, TypeError, ArithmeticError):
+    except MISREAD:
         return None
 
 
@@ -168,30 +153,31 @@ def known_to(instance: Any, key: Any) -> Iterator[None]:
         raise
 
 
-class Ids:
-    """Document ids of one model from ``_id``."""
-
-    def __init__(self, schema: ModelSchema) -> None:
-        self._schema = schema
-        self._read = reader_of(schema.key_fields[0], key_field_of(schema.model))
-
-    def of(self, key: Any) -> str:
-        """The document id of an ``_id``."""
-        return self._schema.document_id((self._read(key),))
-
-
 def key_reader(model: Any, name: str) -> Callable[[Any], Any]:
-    """How stored values of a field that holds keys, or a list of them, are read."""
+    """How stored values of a field that holds keys, or a list of them, are read.
+
+    What is no key of a document, since another program has stored it, is left out: it
+    leads to none.
+    """
     field = model._fields[name]
     item = getattr(field, "field", None) or field
     described = describe_field(item)
     kind = described.kind if isinstance(described, TypeDescription) else Kind.STRING
-    read = reader_of(FieldSchema(name=name, kind=kind), item)
+    schema = FieldSchema(name=name, kind=kind)
+    read = reader_of(schema, item)
+
+    def read_key(value: Any) -> Any:
+        try:
+            key = None if value is None else read(value)
+            schema.encode(key)
+        except MISREAD:
+            return None
+        return key
 
     def read_keys(value: Any) -> Any:
-        if isinstance(value, list):
-            return [read(key) for key in value if key is not None]
-        return None if value is None else read(value)
+        if not isinstance(value, list):
+            return read_key(value)
+        return [key for key in map(read_key, value) if key is not None]
 
     return read_keys
 

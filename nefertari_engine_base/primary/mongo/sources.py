@@ -10,8 +10,8 @@ from pymongo.collection import Collection
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IPublisher
+from nefertari_engine_base.primary.mongo.ids import Ids
 from nefertari_engine_base.primary.mongo.keys import (
-    Ids,
     home_name_of,
     home_of,
     key_reader,

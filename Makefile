@@ -13,7 +13,7 @@ path.write_text("$(CURDIR)")
 endef
 export PUT_ON_PATH
 
-.PHONY: test demo bench chaos lint types docs format clean
+.PHONY: test demo bench chaos peers-mongoengine lint types docs format clean
 
 # Most of a test's time is waiting for servers, so there are more processes than cores.
 TEST_SERVERS := elasticsearch opensearch postgresql mongodb
@@ -34,6 +34,10 @@ bench: $(READY)
 # CHAOS_ARGS="--seed 2026 --changes 1000" is given on; PRIMARY=mongodb has the data there.
 chaos: $(READY)
 	$(BIN)/python -m chaos $(if $(PRIMARY),--primary $(PRIMARY)) $(CHAOS_ARGS)
+
+# MONGOENGINE_TESTS names a checkout of MongoEngine; PyPI has only a part of its tests.
+peers-mongoengine: $(READY)
+	$(BIN)/python -m tests.peers.mongoengine
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -492,6 +492,7 @@ def test_entries_are_stored_before_the_write_and_confirmed_after_it(
     before = state(film)
     write(film)
     after = state(film)
+    films.outbox.flush()
     assert before != after
     assert [step for step in steps if step[1] == before][-1][0] == "announce"
     assert steps[-1] == ("confirm", after)
@@ -534,6 +535,7 @@ def test_an_entry_stays_unconfirmed_where_the_answer_to_its_write_was_lost(films
 def test_an_entry_is_confirmed_where_the_server_has_refused_its_write(films, film):
     with pytest.raises(me.OperationError):
         Picture.objects.update(__raw__={"$nonsense": {"year": 1}})
+    films.outbox.flush()
     assert all(
         entry["writer_until"] == 0 for entry in films.outbox.collections.outbox.find()
     )

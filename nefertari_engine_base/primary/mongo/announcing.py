@@ -71,19 +71,17 @@ class _Announcement:
 
     def confirm(self) -> bool:
         """The write is done, or never will be; whether MongoDB could be told."""
-        entries = [
-            entry for written in self.log.entries().values() for entry in written
-        ]
+        for written in self.log.entries().values():
+            self.outbox.confirmations.add(written)
+        if not self.numbers:
+            return True
         try:
-            if entries:
-                self.outbox.confirm(entries)
-            if self.numbers:
-                self.outbox.close_debts(self.numbers, self.debts)
+            self.outbox.close_debts(self.numbers, self.debts)
         except PrimaryError as error:
             # The write itself has been answered, and nothing of it is lost.
             log.warning(
-                "%d entries could not be confirmed, and will be delivered later: %s",
-                len(entries),
+                "%d debts could not be closed, and will be settled later: %s",
+                len(self.numbers),
                 error,
             )
             return False
@@ -211,7 +209,11 @@ def _by_publisher(
     pairs: Iterable[tuple[Source, T]],
 ) -> Iterator[tuple[tuple[IPublisher, MongoOutbox], list[T]]]:
     """What belongs to sources, by the publishers and outboxes of these."""
-    groups: dict[tuple[IPublisher, MongoOutbox], list[T]] = {}
+    by_source: dict[int, tuple[Source, list[T]]] = {}
     for source, item in pairs:
-        groups.setdefault((source.publisher, source.outbox()), []).append(item)
+        by_source.setdefault(id(source), (source, []))[1].append(item)
+    groups: dict[tuple[IPublisher, MongoOutbox], list[T]] = {}
+    for source, items in by_source.values():
+        # Finding the outbox of each item would cost more than all the rest.
+        groups.setdefault((source.publisher, source.outbox()), []).extend(items)
     yield from groups.items()

@@ -204,6 +204,8 @@ class MongoDBEngine:
         if self._publisher is not None:
             SOURCES.forget(self._publisher)
             self._publisher = None
+        for outbox in self._outboxes.values():
+            outbox.flush()
         if self._closes is not None:
             disconnect(self._closes)
             for known in self._known.values():

@@ -28,6 +28,7 @@ from nefertari_engine_base.primary.mongo.collections import (
     Collections,
     translated_errors,
 )
+from nefertari_engine_base.primary.mongo.confirming import Confirmations, runs
 from nefertari_engine_base.primary.mongo.debts import Indebted
 from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
 from nefertari_engine_base.primary.mongo.keys import chunks
@@ -67,6 +68,7 @@ class MongoOutbox(Indebted):
         super().__init__()
         self.collections = Collections(database)
         self.loader_of = loader_of
+        self.confirmations = Confirmations(lambda entries: self.confirm(entries))
 
     def setup(self) -> None:
         """Create what is missing of the collections and their indexes."""
@@ -103,25 +105,31 @@ class MongoOutbox(Indebted):
                 self._confirm(chunk)
 
     def _confirm(self, entries: Sequence[OutboxEntry]) -> None:
-        ids = [entry.id for entry in entries]
         # Whatever was looked up or refused may have been so before the write.
         confirmed = {"writer_until": 0.0, "cursor": None, "dead_at": None}
-        outbox = self.collections.outbox
-        result = outbox.update_many(
-            {"_id": {"$in": ids}},
-            {"$set": {**confirmed, "due_at": self.collections.now()}},
-        )
-        if result.matched_count < len(ids):
-            there = {entry["_id"] for entry in outbox.find({"_id": {"$in": ids}})}
+        change = {"$set": {**confirmed, "due_at": self.collections.now()}}
+        outbox, found, ids = self.collections.outbox, 0, {entry.id for entry in entries}
+        # Numbers of one writer follow each other, and every one in between is here.
+        meant = [{"_id": {"$gte": first, "$lte": last}} for first, last in runs(ids)]
+        for query in meant:
+            found += outbox.update_many(query, change).matched_count
+        if found < len(ids):
+            stored = (entry for query in meant for entry in outbox.find(query))
+            there = {entry["_id"] for entry in stored}
             # The lease has ended, and a delivery that may have loaded before the write
             # has taken them.
             late = [entry.touch for entry in entries if entry.id not in there]
             inserted(self.collections, late)
 
+    def flush(self) -> None:
+        """Confirm what this process has written."""
+        self.confirmations.flush()
+
     @contextmanager
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim`."""
         name = str(uuid4())
+        self.flush()
         with translated_errors():
             now = self.collections.now()
             claim = LeasingClaim(self, name, self._mark(name, now, limit, ids), now)
@@ -159,9 +167,15 @@ class MongoOutbox(Indebted):
     def claim_own(self, entries: Sequence[OutboxEntry]) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim_own`."""
         ids = [entry.id for entry in entries]
+        # What they stand for is written: a delivery from here on is as good as any.
+        written = self.confirmations.take(entries)
         with translated_errors():
             seen = list(self.collections.outbox.find({"_id": {"$in": ids}}))
-            yield OwnClaim(self, seen, self.collections.now())
+            claim = OwnClaim(self, seen, self.collections.now(), written)
+            try:
+                yield claim
+            finally:
+                self.confirmations.add(claim.unconfirmed.values())
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
@@ -181,6 +195,7 @@ class MongoOutbox(Indebted):
 
     def remaining(self, ids: Sequence[int]) -> int:
         """See :meth:`IOutbox.remaining`."""
+        self.flush()
         with translated_errors():
             return self.collections.outbox.count_documents(
                 {"_id": {"$in": list(ids)}, "dead_at": None}
@@ -188,11 +203,13 @@ class MongoOutbox(Indebted):
 
     def waiting(self) -> int:
         """See :meth:`IOutbox.waiting`."""
+        self.flush()
         with translated_errors():
             return self.collections.outbox.count_documents({"dead_at": None})
 
     def status(self) -> SyncStatus:
         """See :meth:`IOutbox.status`."""
+        self.flush()
         with translated_errors():
             return SyncStatus(
                 status.models(self.collections),
@@ -204,6 +221,7 @@ class MongoOutbox(Indebted):
         self, model: str, keys: Mapping[str, Collection[str] | None]
     ) -> Sequence[RecordedEntry]:
         """See :meth:`IOutbox.recorded`."""
+        self.flush()
         with translated_errors():
             return status.recorded(self.collections, model, keys)
 
@@ -229,6 +247,7 @@ class MongoOutbox(Indebted):
         self, model: str | None = None, key: str | None = None
     ) -> Sequence[DeadLetter]:
         """See :meth:`IOutbox.dead_letters`."""
+        self.flush()
         order = [("created_at", 1), ("_id", 1)]
         with translated_errors():
             found = self.collections.outbox.find(_dead(model, key)).sort(order)
@@ -244,6 +263,7 @@ class MongoOutbox(Indebted):
 
     def retry(self, model: str | None = None, key: str | None = None) -> int:
         """See :meth:`IOutbox.retry`."""
+        self.flush()
         with translated_errors():
             due = {"dead_at": None, "attempts": 0, "due_at": self.collections.now()}
             outbox = self.collections.outbox

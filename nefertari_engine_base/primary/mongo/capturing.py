@@ -25,13 +25,21 @@ from nefertari_engine_base.primary.mongo.announcing import forgone
 from nefertari_engine_base.primary.mongo.effects import Effect
 from nefertari_engine_base.primary.mongo.inserting import InsertingCollection, Options
 from nefertari_engine_base.primary.mongo.keys import give_key, stored_key
+from nefertari_engine_base.primary.mongo.parts import (
+    KEYS_OF_A_STATEMENT,
+    can_be_parted,
+    delete_parts,
+    update_parts,
+)
 from nefertari_engine_base.primary.mongo.results import (
+    delete_of,
     has_deleted,
     has_matched,
     is_there,
     reached,
     sum_of_deletes,
     sum_of_updates,
+    update_of,
 )
 from nefertari_engine_base.primary.mongo.selecting import (
     NOTHING,
@@ -252,9 +260,15 @@ class AnnouncingCollection(InsertingCollection):
                 return write(filter, upsert)
         effect = Effect.of(update)
 
+        def write_parts(queries: Sequence[Query]) -> UpdateResult:
+            return update_of(update_parts(self, queries, update, options))
+
         def change_all() -> UpdateResult:
+            parting = None if args else write_parts
             results = list(
-                self._write_many(sources, filter, effect, options, write, has_matched)
+                self._write_many(
+                    sources, filter, effect, options, write, has_matched, parting
+                )
             )
             return sum_of_updates(results) if results else write(NOTHING)
 
@@ -281,17 +295,30 @@ class AnnouncingCollection(InsertingCollection):
         with forgone(sources, self._is_answered(options)) as is_forgone:
             if is_forgone:
                 return write(filter)
-        effect = Effect(Action.DELETED)
+
+        def write_parts(queries: Sequence[Query]) -> DeleteResult:
+            return delete_of(delete_parts(self, queries, options))
+
+        effect, parting = Effect(Action.DELETED), None if args else write_parts
         results = list(
-            self._write_many(sources, filter, effect, options, write, has_deleted)
+            self._write_many(
+                sources, filter, effect, options, write, has_deleted, parting
+            )
         )
         return sum_of_deletes(results) if results else write(NOTHING)
 
     def _write_many(
         self, sources: Sequence[Source], query: Query, effect: Effect,
         options: Options, write: Callable[[Query], R], has_matched: Callable[[R], bool],
+        write_parts: Callable[[Sequence[Query]], R] | None = None,
     ) -> Iterator[R]:  # fmt: skip
+        """Write all documents that a query finds.
+
+        :param write_parts: writes by several queries at once, if that can be done.
+        """
         held = effect.replaces(sources)
+        if not (self.write_concern.acknowledged and can_be_parted(options)):
+            write_parts = None
         selection = Selection(self, query, options, held)
         own = None if held else self._own(query)
         chunks = selection.chunks() if own is None else [[own]]
@@ -307,7 +334,10 @@ class AnnouncingCollection(InsertingCollection):
             for part, chosen in selection.rounds(raws, values):
                 # Some are written where the server refuses one in the middle.
                 with self._announced(sources, part, effect, options, in_parts=True):
-                    result = write(chosen)
+                    if held or write_parts is None or len(part) <= KEYS_OF_A_STATEMENT:
+                        result = write(chosen)
+                    else:
+                        result = write_parts(_statements(query, part))
                 yield result
                 if reached(result) == len(part):
                     break  # nobody else was faster
@@ -322,3 +352,10 @@ class AnnouncingCollection(InsertingCollection):
         if query["_id"] != stored_key(acting):
             return None
         return {"_id": query["_id"], "_cls": acting._class_name}
+
+
+def _statements(query: Query, raws: Sequence[Raw]) -> list[Query]:
+    """Queries for those of these documents that match another one, each for few."""
+    keys = [raw["_id"] for raw in raws]
+    starts = range(0, len(keys), KEYS_OF_A_STATEMENT)
+    return [narrowed(query, keys[n : n + KEYS_OF_A_STATEMENT]) for n in starts]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from pymongo.errors import BulkWriteError
-from pymongo.results import DeleteResult, UpdateResult
+from pymongo.results import BulkWriteResult, DeleteResult, UpdateResult
 
 
 def has_matched(result: UpdateResult) -> bool:
@@ -53,6 +53,23 @@ def sum_of_deletes(results: Sequence[DeleteResult]) -> DeleteResult:
         return results[-1]
     deleted = sum(result.deleted_count for result in results)
     return DeleteResult({"n": deleted, "ok": 1.0}, acknowledged=True)
+
+
+def update_of(result: BulkWriteResult) -> UpdateResult:
+    """The result of an update that was made of several statements."""
+    matched = result.matched_count
+    raw = {
+        "n": matched,
+        "nModified": result.modified_count,
+        "ok": 1.0,
+        "updatedExisting": matched > 0,
+    }
+    return UpdateResult(raw, acknowledged=True)
+
+
+def delete_of(result: BulkWriteResult) -> DeleteResult:
+    """The result of a delete that was made of several statements."""
+    return DeleteResult({"n": result.deleted_count, "ok": 1.0}, acknowledged=True)
 
 
 def inserted_before(

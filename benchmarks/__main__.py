@@ -12,7 +12,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import draining, generation, imports, pages, sync, waking, writer
+from benchmarks import (
+    draining,
+    generation,
+    imports,
+    mongo,
+    pages,
+    sync,
+    waking,
+    writer,
+)
 from benchmarks.measure import Result
 from benchmarks.report import as_json, show
 from benchmarks.setting import Benchmark, Setting
@@ -22,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "writer": writer.run,
     "pages": pages.run,
     "sync": sync.run,
+    "mongo": mongo.run,
     "waking": waking.run,
     "draining": draining.run,
     "generation": generation.run,
@@ -42,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = options.seed if options.seed is not None else random.randrange(10_000)
     _describe_machine(console, seed)
     results: dict[str, Result] = {}
-    with running("elasticsearch", "postgresql") as urls:
+    with running("elasticsearch", "postgresql", "mongodb") as urls:
         scale = QUICK if options.quick else 1.0
-        setting = Setting(urls["elasticsearch"], urls["postgresql"], scale, seed)
+        setting = Setting(**urls, scale=scale, seed=seed)
         for name in options.names or BENCHMARKS:
             results[name] = BENCHMARKS[name](setting)
             show(console, results[name])

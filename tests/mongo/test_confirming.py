@@ -8,7 +8,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from nefertari_engine_base.primary.mongo.collections import translated_errors
-from nefertari_engine_base.primary.mongo.confirming import MOST, runs
+from nefertari_engine_base.primary.mongo.confirming import MOST
 from nefertari_engine_base.sync.delivery import deliver
 from tests.mongo.films import Films, Picture
 
@@ -129,16 +129,3 @@ def test_what_cannot_be_delivered_at_once_is_confirmed_for_the_workers(inline):
     assert len(inline.entries()) == 1
     assert unconfirmed(inline) == 0
     inline.assert_index_equals_collections()
-
-
-@pytest.mark.parametrize(
-    ("numbers", "expected"),
-    [
-        ([], []),
-        ([5], [(5, 5)]),
-        ([3, 1, 2], [(1, 3)]),
-        ([9, 1, 2, 5, 4, 10], [(1, 2), (4, 5), (9, 10)]),
-    ],
-)
-def test_runs_of_numbers_have_no_gaps(numbers, expected):
-    assert list(runs(numbers)) == expected

@@ -29,6 +29,7 @@ from nefertari_engine_base.primary.mongo.parts import (
     KEYS_OF_A_STATEMENT,
     can_be_parted,
     delete_parts,
+    statements,
     update_parts,
 )
 from nefertari_engine_base.primary.mongo.results import (
@@ -337,7 +338,9 @@ class AnnouncingCollection(InsertingCollection):
                     if held or write_parts is None or len(part) <= KEYS_OF_A_STATEMENT:
                         result = write(chosen)
                     else:
-                        result = write_parts(_statements(query, part))
+                        keys = [raw["_id"] for raw in part]
+                        queries = [narrowed(query, few) for few in statements(keys)]
+                        result = write_parts(queries)
                 yield result
                 if reached(result) == len(part):
                     break  # nobody else was faster
@@ -352,10 +355,3 @@ class AnnouncingCollection(InsertingCollection):
         if query["_id"] != stored_key(acting):
             return None
         return {"_id": query["_id"], "_cls": acting._class_name}
-
-
-def _statements(query: Query, raws: Sequence[Raw]) -> list[Query]:
-    """Queries for those of these documents that match another one, each for few."""
-    keys = [raw["_id"] for raw in raws]
-    starts = range(0, len(keys), KEYS_OF_A_STATEMENT)
-    return [narrowed(query, keys[n : n + KEYS_OF_A_STATEMENT]) for n in starts]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock, Timer
 from weakref import WeakSet
 
@@ -102,17 +102,3 @@ def _forget_all() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_all)
-
-
-def runs(ids: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """The first and the last of numbers that follow each other without a gap."""
-    first = last = None
-    for number in sorted(ids):
-        if last is not None and number == last + 1:
-            last = number
-            continue
-        if first is not None and last is not None:
-            yield first, last
-        first = last = number
-    if first is not None and last is not None:
-        yield first, last

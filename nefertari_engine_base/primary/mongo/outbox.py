@@ -28,11 +28,12 @@ from nefertari_engine_base.primary.mongo.collections import (
     Collections,
     translated_errors,
 )
-from nefertari_engine_base.primary.mongo.confirming import Confirmations, runs
+from nefertari_engine_base.primary.mongo.confirming import Confirmations
 from nefertari_engine_base.primary.mongo.debts import Indebted
 from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
 from nefertari_engine_base.primary.mongo.keys import chunks
 from nefertari_engine_base.primary.mongo.loading import Loader
+from nefertari_engine_base.primary.mongo.parts import statements, update_parts
 from nefertari_engine_base.refusals import load_apart
 from nefertari_engine_base.values import (
     DeadLetter,
@@ -108,13 +109,10 @@ class MongoOutbox(Indebted):
         # Whatever was looked up or refused may have been so before the write.
         confirmed = {"writer_until": 0.0, "cursor": None, "dead_at": None}
         change = {"$set": {**confirmed, "due_at": self.collections.now()}}
-        outbox, found, ids = self.collections.outbox, 0, {entry.id for entry in entries}
-        # Numbers of one writer follow each other, and every one in between is here.
-        meant = [{"_id": {"$gte": first, "$lte": last}} for first, last in runs(ids)]
-        for query in meant:
-            found += outbox.update_many(query, change).matched_count
-        if found < len(ids):
-            stored = (entry for query in meant for entry in outbox.find(query))
+        outbox, ids = self.collections.outbox, {entry.id for entry in entries}
+        queries = [{"_id": {"$in": part}} for part in statements(ids)]
+        if update_parts(outbox, queries, change, {}).matched_count < len(ids):
+            stored = (entry for query in queries for entry in outbox.find(query))
             there = {entry["_id"] for entry in stored}
             # The lease has ended, and a delivery that may have loaded before the write
             # has taken them.

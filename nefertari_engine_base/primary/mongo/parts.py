@@ -6,7 +6,7 @@ their number. To those that find each key in an index it is the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import pymongo.collection
@@ -38,6 +38,13 @@ def can_be_parted(options: Mapping[str, Any]) -> bool:
     return options.keys() <= _OF_A_STATEMENT | _OF_A_COMMAND
 
 
+def statements(keys: Iterable[Any]) -> Iterator[list[Any]]:
+    """Keys, so many at a time as one statement names."""
+    listed = list(keys)
+    for start in range(0, len(listed), KEYS_OF_A_STATEMENT):
+        yield listed[start : start + KEYS_OF_A_STATEMENT]
+
+
 def update_parts(
     collection: RawCollection,
     queries: Sequence[Query],
@@ -46,8 +53,8 @@ def update_parts(
 ) -> BulkWriteResult:
     """Update what each of these finds; errors are those of ``update_many``."""
     own = {name: value for name, value in options.items() if name in _OF_A_STATEMENT}
-    statements = [UpdateMany(query, update, **own) for query in queries]
-    return _write(collection, statements, options)
+    parts = [UpdateMany(query, update, **own) for query in queries]
+    return _write(collection, parts, options)
 
 
 def delete_parts(
@@ -55,13 +62,13 @@ def delete_parts(
 ) -> BulkWriteResult:
     """Delete what each of these finds; errors are those of ``delete_many``."""
     own = {name: value for name, value in options.items() if name in _OF_A_STATEMENT}
-    statements = [DeleteMany(query, **own) for query in queries]
-    return _write(collection, statements, options)
+    parts = [DeleteMany(query, **own) for query in queries]
+    return _write(collection, parts, options)
 
 
 def _write(
     collection: RawCollection,
-    statements: Sequence[UpdateMany | DeleteMany],
+    parts: Sequence[UpdateMany | DeleteMany],
     options: Mapping[str, Any],
 ) -> BulkWriteResult:
     shared = {name: value for name, value in options.items() if name in _OF_A_COMMAND}
@@ -69,7 +76,7 @@ def _write(
         # Not the collection's own, of which nobody would know what it writes. In order,
         # as one statement would: the first that is refused is the last.
         return pymongo.collection.Collection.bulk_write(
-            collection, statements, ordered=True, **shared
+            collection, parts, ordered=True, **shared
         )
     except BulkWriteError as error:
         _raise_as_one(error)

@@ -7,8 +7,8 @@ import time
 import pytest
 from pymongo.errors import AutoReconnect
 
+from nefertari_engine_base.primary.mongo import confirming
 from nefertari_engine_base.primary.mongo.collections import translated_errors
-from nefertari_engine_base.primary.mongo.confirming import MOST
 from nefertari_engine_base.sync.delivery import deliver
 from tests.mongo.films import Films, Picture
 
@@ -57,9 +57,12 @@ def test_they_are_confirmed_though_nobody_asks(films):
     eventually(lambda: unconfirmed(films) == 0)
 
 
-def test_very_many_are_confirmed_by_the_write_that_makes_them_so_many(films):
-    films.outbox.confirmations.add([])
-    Picture.objects.insert([Picture(title=str(n)) for n in range(MOST)])
+def test_very_many_are_confirmed_by_the_write_that_makes_them_so_many(
+    films, monkeypatch
+):
+    monkeypatch.setattr(confirming, "MOST", 20)
+    monkeypatch.setattr(confirming, "DELAY", 3600.0)
+    Picture.objects.insert([Picture(title=str(n)) for n in range(20)])
     assert unconfirmed(films) == 0
 
 

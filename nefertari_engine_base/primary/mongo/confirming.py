@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 #: For how long a confirmation may wait for others, in seconds.
 DELAY = 0.05
 
-#: So many are confirmed without waiting.
-MOST = 500
+#: So many are confirmed without waiting, by who makes them so many: they take memory.
+MOST = 10_000
 
 
 class Confirmations:

@@ -59,6 +59,26 @@ def home_of(model: Any) -> RawCollection:
     return collection
 
 
+def is_home(model: Any, collection: RawCollection) -> bool:
+    """Whether the documents of a class are in this collection."""
+    home = _remembered_home(model)
+    if home.collection != collection.name:
+        return False
+    try:
+        # Making a collection to compare with would cost more than all the rest.
+        return bool(get_db(home.alias) == collection.database)
+    except ConnectionFailure:
+        return False  # it has lost its connection, and this one has not
+
+
+def database_of(model: Any) -> Any:
+    """The database that the documents of a class are in.
+
+    :raises PrimaryError: if MongoEngine has no connection to it.
+    """
+    return _database(model, _remembered_home(model).alias)
+
+
 def home_name_of(model: Any) -> str:
     """The name of that collection, whether it can be asked or not."""
     return _remembered_home(model).collection

@@ -8,12 +8,11 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IPublisher
 from nefertari_engine_base.primary.mongo.ids import Ids
 from nefertari_engine_base.primary.mongo.keys import (
     home_name_of,
-    home_of,
+    is_home,
     key_reader,
     stored_name,
 )
@@ -94,14 +93,7 @@ class Sources:
     def of(self, collection: Collection[Any]) -> list[Source]:
         """The sources whose documents are in a collection."""
         found = self._by_collection.get(collection.name, ())
-        return [source for source in found if _is_home(source, collection)]
-
-
-def _is_home(source: Source, collection: Collection[Any]) -> bool:
-    try:
-        return home_of(source.model) == collection
-    except PrimaryError:
-        return False  # it has lost its connection, and this one has not
+        return [source for source in found if is_home(source.model, collection)]
 
 
 def matching(sources: Iterable[Source], class_name: str | None) -> list[Source]:

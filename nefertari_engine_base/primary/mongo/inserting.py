@@ -13,16 +13,14 @@ from nefertari_engine_base.primary.mongo.announcing import (
     Found,
     announced,
     forgone,
-    owed,
 )
 from nefertari_engine_base.primary.mongo.effects import Effect, changes_of
 from nefertari_engine_base.primary.mongo.keys import give_key, known_to
-from nefertari_engine_base.primary.mongo.owing import OwingCollection
+from nefertari_engine_base.primary.mongo.owing import OwingCollection, unfollowed
 from nefertari_engine_base.primary.mongo.results import inserted_before
 from nefertari_engine_base.primary.mongo.selecting import Raw
 from nefertari_engine_base.primary.mongo.sources import SOURCES, Source
 from nefertari_engine_base.values import Action, Change
-from nefertari_engine_base.values.debts import UNFOLLOWED
 
 Options = Mapping[str, Any]
 
@@ -48,7 +46,8 @@ class InsertingCollection(OwingCollection):
         """See :meth:`pymongo.collection.Collection.insert_one`."""
         sources = SOURCES.of(self)
         if not sources or not _can_have_key(document):
-            with owed(sources if isinstance(document, Mapping) else (), UNFOLLOWED):
+            chosen = sources if isinstance(document, Mapping) else []
+            with unfollowed(chosen, f"A raw document without a key in {self.name!r}"):
                 return super().insert_one(document, *args, **options)
         effect = Effect(Action.CREATED, fresh=give_key(document), whole=True)
         with (
@@ -67,7 +66,8 @@ class InsertingCollection(OwingCollection):
             return super().insert_many(documents, ordered, *args, **options)
         raws = list(documents)
         if not all(map(_can_have_key, raws)):
-            with owed(sources, UNFOLLOWED):
+            chosen = sources if all(isinstance(raw, Mapping) for raw in raws) else []
+            with unfollowed(chosen, f"Raw documents without keys in {self.name!r}"):
                 return super().insert_many(raws, ordered, *args, **options)
         is_answered = self._is_answered(options)
         with forgone(sources, is_answered) as is_forgone:

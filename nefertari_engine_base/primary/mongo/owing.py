@@ -7,12 +7,14 @@ A write that says which documents it is about is announced; see
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo.collection import Collection
 
 from nefertari_engine_base.primary.mongo.announcing import owed
-from nefertari_engine_base.primary.mongo.sources import SOURCES
+from nefertari_engine_base.primary.mongo.sources import SOURCES, Source
 from nefertari_engine_base.primary.mongo.updates import replaced_by
 from nefertari_engine_base.values.debts import CLEARED, UNFOLLOWED
 
@@ -48,14 +50,24 @@ class OwingCollection(Collection[dict[str, Any]]):
     def bulk_write(self, *args: Any, **options: Any) -> Any:
         """See :meth:`pymongo.collection.Collection.bulk_write`; what it writes is not
         known, so that all documents are owed."""
-        sources = SOURCES.of(self)
-        if sources:
-            log.warning(
-                "bulk_write on %r cannot be followed: all documents of %s are owed to "
-                "the index until nefertari-es catch-up. insert_many, update_many, "
-                "delete_many and the query set's methods are followed.",
-                self.name,
-                ", ".join(sorted({source.name for source in sources})),
-            )
-        with owed(sources, UNFOLLOWED):
+        with unfollowed(SOURCES.of(self), f"bulk_write on {self.name!r}"):
             return super().bulk_write(*args, **options)
+
+
+@contextmanager
+def unfollowed(sources: Sequence[Source], what: str) -> Iterator[None]:
+    """Owe all documents that show these sources', and warn: the block writes what is
+    not known.
+
+    :param what: it is that writes.
+    """
+    if sources:
+        log.warning(
+            "%s cannot be followed: all documents of %s are owed to the index until "
+            "nefertari-es catch-up. insert_many, update_many, delete_many and the "
+            "query set's methods are followed.",
+            what,
+            ", ".join(sorted({source.name for source in sources})),
+        )
+    with owed(sources, UNFOLLOWED):
+        yield

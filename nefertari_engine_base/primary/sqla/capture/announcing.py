@@ -14,7 +14,7 @@ from nefertari_engine_base.exceptions import UncapturedStatement
 from nefertari_engine_base.interfaces import ITransactionLog
 from nefertari_engine_base.primary.sqla.capture.transactions import Transaction
 from nefertari_engine_base.values import Change, Debt, Touch
-from nefertari_engine_base.values.debts import UNCAPTURED
+from nefertari_engine_base.values.debts import UNFOLLOWED
 
 if TYPE_CHECKING:
     from nefertari_engine_base.primary.sqla.capture.following import Following
@@ -110,7 +110,7 @@ class Statement:
             _warned.add(text)
             _log.warning(_RESYNC, why, ", ".join(names), text)
         debts = [
-            Debt(secondary, name, UNCAPTURED)
+            Debt(secondary, name, UNFOLLOWED)
             for secondary, wanted in self.wanted.items()
             for name in sorted(wanted & documents)
         ]

@@ -13,6 +13,7 @@ from typing import Any
 
 from pymongo.collection import Collection
 
+from nefertari_engine_base.exceptions import UncapturedStatement
 from nefertari_engine_base.primary.mongo.announcing import owed
 from nefertari_engine_base.primary.mongo.sources import SOURCES, Source
 from nefertari_engine_base.primary.mongo.updates import replaced_by
@@ -60,14 +61,22 @@ def unfollowed(sources: Sequence[Source], what: str) -> Iterator[None]:
     not known.
 
     :param what: it is that writes.
+    :raises UncapturedStatement: if that is what the settings say; nothing is written.
     """
+    names = ", ".join(sorted({source.name for source in sources}))
+    if any(source.publisher.refuses_uncaptured for source in sources):
+        raise UncapturedStatement(
+            f"{what} cannot be followed, and nefertari.uncaptured = refuse. Use "
+            f"insert_many, update_many, delete_many or the query set's methods for "
+            f"{names}."
+        )
     if sources:
         log.warning(
-            "%s cannot be followed: all documents of %s are owed to the index until "
-            "nefertari-es catch-up. insert_many, update_many, delete_many and the "
-            "query set's methods are followed.",
+            "%s cannot be followed: workers will compare all documents of %s with what "
+            "is stored. insert_many, update_many, delete_many and the query set's "
+            "methods are followed.",
             what,
-            ", ".join(sorted({source.name for source in sources})),
+            names,
         )
     with owed(sources, UNFOLLOWED):
         yield

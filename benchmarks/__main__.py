@@ -12,7 +12,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import draining, generation, imports, pages, sync, waking, writer
+from benchmarks import (
+    draining,
+    generation,
+    imports,
+    pages,
+    sync,
+    triggers,
+    waking,
+    writer,
+)
 from benchmarks.measure import Result
 from benchmarks.report import as_json, show
 from benchmarks.setting import Benchmark, Setting
@@ -22,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "writer": writer.run,
     "pages": pages.run,
     "sync": sync.run,
+    "triggers": triggers.run,
     "waking": waking.run,
     "draining": draining.run,
     "generation": generation.run,

@@ -98,7 +98,8 @@ def configure(
         }
     )
     config.include("nefertari_engine_base")
-    config.add_primary_engine(SQLAlchemyEngine(engine))
+    capture = config.get_settings().get("nefertari.capture", "session")
+    config.add_primary_engine(SQLAlchemyEngine(engine, capture=capture))
     declare(config)
     config.commit()
     return engines_of(config.registry)

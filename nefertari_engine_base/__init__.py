@@ -34,15 +34,20 @@ from nefertari_engine_base.events import (
     DocumentDeleted,
     DocumentsChanged,
     DocumentUpdated,
+    TableChanging,
 )
 from nefertari_engine_base.exceptions import EngineError
-from nefertari_engine_base.interfaces import IEngines, IInTransaction
+from nefertari_engine_base.interfaces import (
+    IEngines,
+    IInTransaction,
+    ITableChanging,
+)
 from nefertari_engine_base.predicates import ForModels
 from nefertari_engine_base.query.queryable import Queryable
 from nefertari_engine_base.schema import Nested, Reindex
 from nefertari_engine_base.settings import EngineSettings
 from nefertari_engine_base.sync import suspended
-from nefertari_engine_base.sync.capture import TouchDocuments
+from nefertari_engine_base.sync.capture import TouchDocuments, TouchRows
 from nefertari_engine_base.sync.visibility import visibility
 
 __all__ = [
@@ -59,6 +64,7 @@ __all__ = [
     "DocumentDeleted",
     "DocumentUpdated",
     "DocumentsChanged",
+    "TableChanging",
     # The rest
     "EngineError",
     "Engines",
@@ -86,8 +92,10 @@ def includeme(config: Configurator) -> None:
     config.add_directive("add_secondary_engine", add_secondary_engine)
     config.add_subscriber_predicate("for_models", ForModels)
     config.add_subscriber(TouchDocuments(engines), IInTransaction)
+    config.add_subscriber(TouchRows(engines), ITableChanging)
     # Models may be added in several commits: only then are all of them known.
     config.add_subscriber(engines.check_settings, ApplicationCreated)
+    config.add_subscriber(engines.check_triggers, ApplicationCreated)
     config.add_request_method(engines_of_request, "engines", reify=True)
     config.add_request_method(sync_status_of_request, "sync_status", reify=True)
     config.add_exception_view(engine_error_view, context=EngineError)

@@ -21,9 +21,11 @@ from nefertari_engine_base.interfaces import (
     IOutbox,
     IPrimaryEngine,
     ISecondaryEngine,
+    ITriggers,
 )
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
-from nefertari_engine_base.settings import EngineSettings, SyncMode
+from nefertari_engine_base.setting_up import is_setting_up
+from nefertari_engine_base.settings import Capture, EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
 from nefertari_engine_base.sync.delivery import Pause, VersionCheck
 from nefertari_engine_base.sync.losses import IndexWatch
@@ -144,6 +146,31 @@ class Engines:
                 f"this name has documents (models that have: {known})."
             )
 
+    def check_triggers(self, event: object = None) -> None:
+        """See that the databases that tell of changes themselves do so; called when the
+        application is made, and idle where that is done to set it up.
+
+        :raises ConfigurationError: if triggers are missing or outdated, or if no engine
+            relies on them though the settings say so.
+        """
+        required = list(self._required_triggers())
+        if self.settings.capture is Capture.TRIGGERS and not required:
+            raise ConfigurationError(
+                f"nefertari.capture = triggers, but no engine of this application "
+                f"({', '.join(self.primaries) or 'it has none'}) captures changes so. "
+                f"An engine that the application makes itself has to be told: "
+                f'SQLAlchemyEngine(engine, capture="triggers"). MongoDB has none.'
+            )
+        if not is_setting_up():
+            for triggers in required:
+                triggers.ensure()
+
+    def _required_triggers(self) -> Iterator[ITriggers]:
+        for primary in self.primaries.values():
+            for triggers in primary.triggers(tuple(self.secondaries)):
+                if triggers.required:
+                    yield triggers
+
     # --- questions ---------------------------------------------------------
 
     def primary_of(self, model: type) -> IPrimaryEngine:
@@ -202,12 +229,15 @@ class Engines:
     # --- life --------------------------------------------------------------
 
     def setup_database(self) -> None:
-        """Create what is missing: tables and the outbox first, then indices.
+        """Create what is missing: tables and the outbox first, triggers where they are
+        the capture, then indices.
 
         What was missing though it had been there is owed; see :mod:`~.sync.losses`.
         """
         for primary in self.primaries.values():
             primary.setup_database()
+        for triggers in self._required_triggers():
+            triggers.install()
         for secondary in self.secondaries.values():
             secondary.setup_database()
         self.watch.check()

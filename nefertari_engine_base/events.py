@@ -1,5 +1,7 @@
 """Pyramid events that announce changes, by the moment at which they are sent.
 
+In the transaction, before a statement: :class:`TableChanging`.
+
 In the transaction: :class:`DocumentCreated`, :class:`DocumentUpdated`,
 :class:`DocumentDeleted` and, for statements that name no instances,
 :class:`DocumentsChanged`. They are sent when the primary has flushed the change and
@@ -16,8 +18,8 @@ for_models=(Movie,))``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
@@ -28,6 +30,7 @@ from nefertari_engine_base.interfaces import (
     IDocumentDeleted,
     IDocumentsChanged,
     IDocumentUpdated,
+    ITableChanging,
 )
 from nefertari_engine_base.values import Action, Change, DeliveryReport, DocumentRef
 
@@ -108,6 +111,34 @@ class DocumentsChanged:
     changes: Sequence[Change]
     transaction: ITransactionLog
     primary: IPrimaryEngine
+
+
+@implementer(ITableChanging)
+@dataclass(frozen=True, slots=True, eq=False)
+class TableChanging:
+    """Sent in the transaction, before a statement of SQL that changes rows.
+
+    It names the table and what is done to it; which rows these are is not known, and
+    costs nothing. The base subscribes to it, for every secondary.
+
+    :attr table: its name; empty if the statement is not about one.
+    :attr documents: names of the models whose documents the statement may touch.
+    :attr statement: its text, with placeholders for values.
+    :attr wanted: the models whose documents are wanted, by secondary.
+    """
+
+    table: str
+    action: Action
+    documents: frozenset[str]
+    statement: str
+    transaction: ITransactionLog
+    primary: IPrimaryEngine
+    wanted: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def touch(self, secondary: str, documents: Collection[str]) -> None:
+        """See :meth:`ITableChanging.touch`."""
+        known = self.wanted.get(secondary, frozenset())
+        self.wanted[secondary] = known.union(documents)
 
 
 @implementer(IChangesCommitted)

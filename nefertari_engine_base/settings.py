@@ -26,6 +26,24 @@ class SyncMode(StrEnum):
     OFF = "off"
 
 
+class Uncaptured(StrEnum):
+    """What becomes of a statement that cannot be followed exactly."""
+
+    #: It is executed, and the models that it may concern are synchronised again.
+    RESYNC = "resync"
+    #: It is not executed, or its transaction cannot be committed.
+    REFUSE = "refuse"
+
+
+class Capture(StrEnum):
+    """Who tells of changes in a SQL database."""
+
+    #: The sessions of this process.
+    SESSION = "session"
+    #: The database, whoever changes it.
+    TRIGGERS = "triggers"
+
+
 class Visibility(StrEnum):
     """What a commit waits for, beyond what its mode does anyway."""
 
@@ -45,9 +63,14 @@ class EngineSettings:
         primary first. Default: none, engines are included by the application.
     :attr sync: ``nefertari.sync``: ``inline``, ``worker`` or ``off``. Default
         ``inline``.
+    :attr capture: ``nefertari.capture``: who tells of changes in a SQL database:
+        ``session`` or ``triggers``. Default ``session``.
     :attr suspended: ``nefertari.sync.suspended``: names of models whose documents do
         not follow changes that this process makes, which are owed; ``*`` for all. See
         :mod:`nefertari_engine_base.sync.suspension`. Default: none.
+    :attr uncaptured: ``nefertari.uncaptured``: what becomes of a statement whose changes
+        cannot be followed exactly: ``resync`` has workers synchronise the models that
+        it may concern, ``refuse`` raises an error. Default ``resync``.
     :attr check_interval: ``nefertari.sync.check_interval``: seconds between two looks
         of a worker at the indices, whether they have lost what they held; see
         :mod:`nefertari_engine_base.sync.losses`. Default 30.
@@ -83,7 +106,9 @@ class EngineSettings:
 
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
+    capture: Capture = Capture.SESSION
     suspended: Suspension = NOTHING_SUSPENDED
+    uncaptured: Uncaptured = Uncaptured.RESYNC
     check_interval: float = 30.0
     visibility: Visibility = Visibility.ASYNC
     visibility_timeout: float = 5.0
@@ -104,7 +129,9 @@ class EngineSettings:
         return cls(
             engines=tuple(aslist(settings.get("nefertari.engine", ()))),
             sync=_sync_mode(settings.get("nefertari.sync", "inline")),
+            capture=capture_of(settings.get("nefertari.capture", "session")),
             suspended=_suspension(settings.get("nefertari.sync.suspended", ())),
+            uncaptured=_uncaptured(settings.get("nefertari.uncaptured", "resync")),
             check_interval=read_number(
                 settings, "nefertari.sync.check_interval", 30.0, minimum=0.01
             ),
@@ -140,6 +167,25 @@ def _sync_mode(value: str) -> SyncMode:
         modes = ", ".join(SyncMode)
         raise ConfigurationError(
             f"nefertari.sync = {value!r}: expected one of {modes}."
+        ) from None
+
+
+def _uncaptured(value: str) -> Uncaptured:
+    try:
+        return Uncaptured(str(value).strip().lower())
+    except ValueError:
+        raise ConfigurationError(
+            f"nefertari.uncaptured = {value!r}: expected one of {', '.join(Uncaptured)}."
+        ) from None
+
+
+def capture_of(word: object) -> Capture:
+    """The capture of this name. :raises ConfigurationError: if there is none."""
+    try:
+        return Capture(str(word).strip().lower())
+    except ValueError:
+        raise ConfigurationError(
+            f"nefertari.capture = {str(word)!r}: expected one of {', '.join(Capture)}."
         ) from None
 
 

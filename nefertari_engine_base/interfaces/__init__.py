@@ -27,6 +27,7 @@ from nefertari_engine_base.interfaces.events import (
     IDocumentsChanged,
     IDocumentUpdated,
     IInTransaction,
+    ITableChanging,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "IDocumentUpdated",
     "IDocumentDeleted",
     "IDocumentsChanged",
+    "ITableChanging",
     "IChangesCommitted",
     "IPrimaryEngine",
     "ISecondaryEngine",

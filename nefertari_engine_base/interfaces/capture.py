@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from nefertari_engine_base.interfaces.delivery import IOutbox
     from nefertari_engine_base.sync.related import Dependency
-    from nefertari_engine_base.values import Change, Debt, OutboxEntry, Touch
+    from nefertari_engine_base.values import Action, Change, Debt, OutboxEntry, Touch
 
 
 class IPublisher(Interface):
@@ -26,10 +26,35 @@ class IPublisher(Interface):
     ) -> None:
         """Announce the changes of one statement in the transaction."""
 
+    refuses_uncaptured = Attribute(
+        "bool: whether a statement that cannot be followed is not to be executed."
+    )
+
+    def publish_statement(
+        transaction: ITransactionLog, table: str, action: Action,
+        documents: frozenset[str], statement: str,
+    ) -> Mapping[str, frozenset[str]]:  # fmt: skip
+        """Announce a statement that is about to change rows of a table.
+
+        :param documents: names of the models whose documents it may touch.
+        :return: the models whose documents are to have entries, by secondary.
+        """
+
+    def is_heard(*events: type) -> bool:
+        """Whether anybody but the base subscribes to any of these events."""
+
+    def entries_to_know() -> int:
+        """How many entries of a transaction have to be known when it is committed."""
+
     def committed(
-        changes: Sequence[Change], entries: Mapping[IOutbox, Sequence[OutboxEntry]]
+        changes: Sequence[Change],
+        entries: Mapping[IOutbox, Sequence[OutboxEntry]],
+        numbers: Mapping[IOutbox, Sequence[int]] = ...,
     ) -> None:
-        """The transaction is committed, with these entries. Never raises."""
+        """The transaction is committed, with these entries. Never raises.
+
+        :param numbers: of entries that are known by nothing else.
+        """
 
     def documents_of(models: Iterable[type]) -> frozenset[str]:
         """Names of the models whose documents show rows of any of these classes."""

@@ -141,6 +141,10 @@ class IOutbox(Interface):
         """Whether there is a fence above this version: what was written with it has to
         be loaded and written again."""
 
+    def exclusively(name: str) -> AbstractContextManager[bool]:
+        """Whether no other process does what is called so, for as long as the context
+        lasts; true where the database cannot tell."""
+
     def index_states(secondary: str) -> Mapping[tuple[str, str], IndexState]:
         """What is remembered of the secondary's indices, by model and place."""
 
@@ -196,6 +200,8 @@ class ITriggers(Interface):
     """Triggers of one database. They write entries for what is changed in it by
     anybody: a console, another program, a restore."""
 
+    required = Attribute("Whether nobody else tells of changes in this database.")
+
     def install() -> Sequence[TriggerState]:
         """Make the triggers what they should be, or change nothing.
 
@@ -206,6 +212,21 @@ class ITriggers(Interface):
 
     def check() -> Sequence[TriggerState]:
         """What is right with the triggers, and what is not; changes nothing."""
+
+    def ensure() -> None:
+        """If they are required, see by one query that they are as they should be.
+
+        A database that cannot be reached is warned of.
+
+        :raises ConfigurationError: if a change could be lost.
+        """
+
+    def script(*, remove: bool = False) -> Sequence[str]:
+        """Statements for a migration, which may be repeated: they make what
+        :meth:`install` would make in an empty database, and remove what is left over.
+
+        :param remove: statements that remove the triggers.
+        """
 
     def remove() -> Sequence[TriggerState]:
         """Remove every trigger of ours; those that were there."""

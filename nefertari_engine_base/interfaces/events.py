@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -46,6 +46,21 @@ class IDocumentsChanged(IInTransaction):
     """A statement changed many rows."""
 
     action = Attribute("Action of the statement.")
+
+
+class ITableChanging(Interface):
+    """A statement is about to change rows of a table that documents depend on."""
+
+    table = Attribute("The name of the table, or an empty string.")
+    action = Attribute("Action of the statement.")
+    statement = Attribute("The statement as text, with placeholders for values.")
+    documents = Attribute("Names of the models whose documents it may touch.")
+    transaction = Attribute("ITransactionLog of the running transaction.")
+    primary = Attribute("The IPrimaryEngine that is changed.")
+
+    def touch(secondary: str, documents: Collection[str]) -> None:
+        """Write entries, for this secondary, of the documents of these models that the
+        statement touches."""
 
 
 class IChangesCommitted(Interface):

@@ -12,28 +12,45 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zope.interface import implementer
+from zope.interface import implementedBy, implementer
 
 from nefertari_engine_base.events import (
     EVENT_OF_ACTION,
     ChangesCommitted,
+    DocumentChanged,
     DocumentsChanged,
+    TableChanging,
 )
 from nefertari_engine_base.interfaces import (
     IInTransaction,
     IOutbox,
     IPrimaryEngine,
     IPublisher,
+    ITableChanging,
     ITransactionLog,
 )
-from nefertari_engine_base.settings import SyncMode
+from nefertari_engine_base.settings import SyncMode, Uncaptured, Visibility
 from nefertari_engine_base.sync import failures, suspension, visibility
 from nefertari_engine_base.sync.delivery import deliver_inline
-from nefertari_engine_base.values import Change, Debt, OutboxEntry, Touch
+from nefertari_engine_base.values import (
+    Action,
+    Capability,
+    Change,
+    Debt,
+    OutboxEntry,
+    Touch,
+)
 from nefertari_engine_base.values.debts import SUSPENDED
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
+
+
+#: Events that the base hears itself.
+_OWN = (DocumentChanged, DocumentsChanged)
+#: More entries than there can be.
+_ALL = 2**62
+_NO_NUMBERS: Mapping[IOutbox, Sequence[int]] = {}
 
 
 @implementer(IPublisher)
@@ -89,25 +106,88 @@ class Publisher:
         for secondary in self._engines.secondaries:
             transaction.owe(Debt(secondary, name, reason) for name in sorted(names))
 
+    def publish_statement(
+        self, transaction: ITransactionLog, table: str, action: Action,
+        documents: frozenset[str], statement: str,
+    ) -> Mapping[str, frozenset[str]]:  # fmt: skip
+        """See :meth:`IPublisher.publish_statement`."""
+        event = TableChanging(
+            table, action, documents, statement, transaction, self._primary
+        )
+        self._engines.registry.notify(event)
+        return event.wanted
+
+    def is_heard(self, *events: type) -> bool:
+        """See :meth:`IPublisher.is_heard`."""
+        find = self._engines.registry.adapters.subscriptions
+        return any(
+            # One is the base's own.
+            len(find([implementedBy(event)], None))  # type: ignore[no-untyped-call]
+            > issubclass(event, _OWN)
+            for event in events
+        )
+
+    def entries_to_know(self) -> int:
+        """See :meth:`IPublisher.entries_to_know`."""
+        settings = self._engines.settings
+        if visibility.wanted(self._engines) is not Visibility.ASYNC:
+            return _ALL
+        return settings.inline_limit if settings.sync is SyncMode.INLINE else 0
+
+    @property
+    def refuses_uncaptured(self) -> bool:
+        """See :attr:`IPublisher.refuses_uncaptured`."""
+        return self._engines.settings.uncaptured is Uncaptured.REFUSE
+
     def committed(
         self,
         changes: Sequence[Change],
         entries: Mapping[IOutbox, Sequence[OutboxEntry]],
+        numbers: Mapping[IOutbox, Sequence[int]] = _NO_NUMBERS,
     ) -> None:
         """Announce the commit, and deliver its entries if this process does that.
 
         The transaction is over: whatever fails is reported, and never raised.
+
+        :param numbers: of entries that are known by nothing else.
         """
-        event = ChangesCommitted(changes, self._primary)
-        try:
-            self._engines.registry.notify(event)
-        except Exception as error:  # noqa: BLE001 - the commit has happened
-            failures.handler(self._engines.registry).subscriber_failed(error, event)
+        if changes:
+            event = ChangesCommitted(changes, self._primary)
+            try:
+                self._engines.registry.notify(event)
+            except Exception as error:  # noqa: BLE001 - the commit has happened
+                failures.handler(self._engines.registry).subscriber_failed(error, event)
+        outboxes = dict.fromkeys([*entries, *numbers])
         if self._engines.settings.sync is SyncMode.INLINE:
-            for outbox, written in entries.items():
-                deliver_inline(self._engines, outbox, written)
-        if entries:
-            visibility.wait(self._engines, entries)
+            for outbox in outboxes:
+                written = entries.get(outbox, ()), numbers.get(outbox, ())
+                deliver_inline(self._engines, outbox, *written)
+        if outboxes:
+            visibility.wait(self._engines, entries, numbers)
+
+
+class TouchRows:
+    """The subscriber that stands for every secondary engine of the application, before
+    statements of SQL.
+
+    Wants entries for all documents that a statement touches, or the debt for those whose
+    model is suspended.
+    """
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    def __call__(self, event: ITableChanging) -> None:
+        """Hear an event."""
+        off = suspension.current(self._engines.settings.suspended)
+        for secondary in self._engines.secondaries:
+            documents = event.documents
+            if off:
+                owed = frozenset(filter(off.covers, documents))
+                event.transaction.owe(Debt(secondary, name) for name in sorted(owed))
+                documents -= owed
+            if documents:
+                event.touch(secondary, documents)
 
 
 class TouchDocuments:
@@ -122,6 +202,8 @@ class TouchDocuments:
 
     def __call__(self, event: IInTransaction) -> None:
         """Hear an event."""
+        if Capability.FOLLOWS_ROWS in event.primary.capabilities:
+            return
         graph, bases = self._engines.graph, self._engines.bases(event.model)
         off = suspension.current(self._engines.settings.suspended)
         for secondary in self._engines.secondaries:

@@ -78,6 +78,8 @@ def catch_up(
     engines: Engines,
     schema: ModelSchema,
     on_batch: Callable[[DeliveryReport], None] | None = None,
+    *,
+    only_different: bool = False,
 ) -> CaughtUp:
     """Write the documents of all rows of a model, remove all others, settle its debts.
 
@@ -85,6 +87,8 @@ def catch_up(
     again and become dead letters: what was refused is known, and no longer owed.
 
     :param on_batch: is called with the report of each batch of rows.
+    :param only_different: compare contents, and write what differs. A delivery that has
+        loaded a row before, and writes it afterwards, is stopped by the fence as above.
     :raises SecondaryUnavailable: if the server could not be reached, or put off
         documents; the debts stay, and a repeat is harmless.
     """
@@ -101,7 +105,7 @@ def catch_up(
         name: engines.versions.drawn(outbox, partial(outbox.fence, name, schema.name))
         for name in engines.secondaries
     }
-    done.report = index_all(engines, schema, after_batch)
+    done.report = index_all(engines, schema, after_batch, only_different=only_different)
     for name, fence in fences.items():
         done.removed += _remove_left_over(engines, outbox, schema, name, fence)
     outbox.settle(numbers)

@@ -127,11 +127,16 @@ def _deliver_claimed(
 
 
 def deliver_inline(
-    engines: Engines, outbox: IOutbox, entries: Sequence[OutboxEntry]
+    engines: Engines,
+    outbox: IOutbox,
+    entries: Sequence[OutboxEntry],
+    numbers: Sequence[int] = (),
 ) -> None:
     """Deliver the entries of the transaction that was just committed.
 
     Never raises: the commit has happened, and the entries are safe in the outbox.
+
+    :param numbers: of entries that are known by nothing else.
     """
     if engines.pause.active:
         return
@@ -140,6 +145,7 @@ def deliver_inline(
     chosen = entries[: settings.inline_limit]
     named = [entry for entry in chosen if not entry.touch.path]
     ids = [entry.id for entry in chosen if entry.touch.path]
+    ids += numbers[: max(0, settings.inline_limit - len(chosen))]
     try:
         for start in range(0, len(named), size):
             own = named[start : start + size]
@@ -151,7 +157,9 @@ def deliver_inline(
     except Exception as error:  # noqa: BLE001 - the entries stay; see docstring
         if isinstance(error, SecondaryUnavailable):
             engines.pause.begin(settings.pause_after_failure)
-        failures.handler(engines.registry).delivery_failed(error, len(entries))
+        failures.handler(engines.registry).delivery_failed(
+            error, len(entries) + len(numbers)
+        )
 
 
 def _all_taken(report: DeliveryReport) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from nefertari_engine_base.encoding import content_hash
 from nefertari_engine_base.exceptions import SecondaryUnavailable
-from nefertari_engine_base.interfaces import IOutbox
+from nefertari_engine_base.interfaces import IOutbox, ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.values import (
     DeliveryReport,
@@ -26,6 +27,8 @@ def index_all(
     engines: Engines,
     schema: ModelSchema,
     on_batch: Callable[[DeliveryReport], None] | None = None,
+    *,
+    only_different: bool = False,
 ) -> DeliveryReport:
     """Write the documents of all rows of a model to each secondary.
 
@@ -35,6 +38,7 @@ def index_all(
     All of them are visible to searches in the end.
 
     :param on_batch: is called with the report of each batch.
+    :param only_different: leave documents alone whose content hash is that of the row.
     :raises SecondaryUnavailable: if the server could not be reached; what was written
         so far stays, and a repeat is harmless.
     """
@@ -43,10 +47,10 @@ def index_all(
     total, after = DeliveryReport(), None
     while ids := primary.list_ids(schema, after, engines.settings.batch_size):
         after = ids[-1]
-        version, report = _write_batch(engines, outbox, schema, ids)
+        version, report = _write_batch(engines, outbox, schema, ids, only_different)
         while outbox.is_fenced(version):
             # A catch-up has begun meanwhile, and may not have seen these documents.
-            version, report = _write_batch(engines, outbox, schema, ids)
+            version, report = _write_batch(engines, outbox, schema, ids, only_different)
         total.add(report)
         if on_batch:
             on_batch(report)
@@ -60,7 +64,11 @@ def index_all(
 
 
 def _write_batch(
-    engines: Engines, outbox: IOutbox, schema: ModelSchema, ids: Sequence[str]
+    engines: Engines,
+    outbox: IOutbox,
+    schema: ModelSchema,
+    ids: Sequence[str],
+    only_different: bool,
 ) -> tuple[int, DeliveryReport]:
     """Draw, load and write documents; the version, and what became of them."""
     refs = [DocumentRef(schema.name, id_) for id_ in ids]
@@ -70,7 +78,8 @@ def _write_batch(
     report.errors.extend(snapshot.errors.items())
     writes = _writes(schema, snapshot, refs)
     for secondary in engines.secondaries.values():
-        for result in secondary.write(schema, writes):
+        chosen = _different(secondary, schema, writes) if only_different else writes
+        for result in secondary.write(schema, chosen):
             report.count(result.outcome)
             if result.outcome is Outcome.REFUSED:
                 ref = DocumentRef(schema.name, result.id)
@@ -88,4 +97,17 @@ def _writes(
         Write(ref.id, snapshot.version, documents.get(ref.id), INDEX)
         for ref in refs
         if ref not in snapshot.errors
+    ]
+
+
+def _different(
+    secondary: ISecondaryEngine, schema: ModelSchema, writes: Sequence[Write]
+) -> list[Write]:
+    """The writes that would change a document."""
+    stored = secondary.stored(schema, [write.id for write in writes])
+    return [
+        write
+        for write, there in zip(writes, stored, strict=True)
+        if (None if there is None else there.hash)
+        != (None if write.source is None else content_hash(write.source))
     ]

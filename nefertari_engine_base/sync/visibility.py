@@ -54,30 +54,45 @@ def wanted(engines: Engines) -> Visibility:
     return engines.settings.visibility if level is None else visibility_of(level)
 
 
-def wait(engines: Engines, entries: Mapping[IOutbox, Sequence[OutboxEntry]]) -> None:
+def wait(
+    engines: Engines,
+    entries: Mapping[IOutbox, Sequence[OutboxEntry]],
+    numbers: Mapping[IOutbox, Sequence[int]],
+) -> None:
     """Wait until the entries of a commit are as visible as is wanted.
 
     Never raises; what is not applied in time is reported to the failure handler.
+
+    :param numbers: of entries that are known by nothing else.
     """
     level = wanted(engines)
     if level is Visibility.ASYNC or engines.settings.sync is SyncMode.OFF:
         return
     try:
-        _wait_until_applied(engines, entries)
-        if level is Visibility.VISIBLE:
+        ids = {
+            outbox: [
+                *(entry.id for entry in entries.get(outbox, ())),
+                *numbers.get(outbox, ()),
+            ]
+            for outbox in dict.fromkeys([*entries, *numbers])
+        }
+        _wait_until_applied(engines, ids)
+        if level is Visibility.VISIBLE and numbers:
+            for secondary in engines.secondaries.values():
+                secondary.refresh(list(engines.schemas.values()))
+        elif level is Visibility.VISIBLE:
             _refresh(engines, entries)
     except EngineError as error:
-        count = sum(map(len, entries.values()))
+        count = sum(map(len, [*entries.values(), *numbers.values()]))
         failures.handler(engines.registry).delivery_failed(error, count)
 
 
 def _wait_until_applied(
-    engines: Engines, entries: Mapping[IOutbox, Sequence[OutboxEntry]]
+    engines: Engines, numbers: Mapping[IOutbox, Sequence[int]]
 ) -> None:
     timeout = engines.settings.visibility_timeout
     deadline, pause = time.monotonic() + timeout, _SHORTEST_PAUSE
-    for outbox, written in entries.items():
-        ids = [entry.id for entry in written]
+    for outbox, ids in numbers.items():
         while waiting := outbox.remaining(ids):
             if time.monotonic() >= deadline:
                 raise SecondaryUnavailable(

@@ -6,12 +6,14 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IOutbox
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.sync.delivery import deliver
+from nefertari_engine_base.sync.resync import resync
 from nefertari_engine_base.sync.status import Presence
 from nefertari_engine_base.sync.waker import Waker
 from nefertari_engine_base.values import DeliveryReport
@@ -98,6 +100,11 @@ def run(engines: Engines, waker: Waker) -> None:
                 look()
                 look = engines.watch.look
                 drain(engines, after_batch, waker)
+                resync(
+                    engines,
+                    partial(drain, engines, after_batch, waker),
+                    lambda: waker.stopped,
+                )
                 failures_in_a_row = 0
                 _idle(engines, waker, presence)
             except EngineError as error:

@@ -10,8 +10,9 @@ from nefertari_es.cli.application import application
 @click.command()
 @click.pass_obj
 def setup(config: str) -> None:
-    """Create what is missing: tables, the outbox, indices."""
-    with application(config) as engines:
+    """Create what is missing: tables, the outbox, indices; and triggers, with
+    nefertari.capture = triggers."""
+    with application(config, sets_up=True) as engines:
         engines.setup_database()
         names = ", ".join(sorted(engines.schemas))
         click.echo(f"The database and the indices are there for: {names}.")

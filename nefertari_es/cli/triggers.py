@@ -31,7 +31,7 @@ def install(config: str) -> None:
     Run it again when models have changed. All of it is one transaction, which waits
     for those that are writing the tables.
     """
-    with application(config) as engines:
+    with application(config, sets_up=True) as engines:
         states = [state for one in _triggers(engines) for state in one.install()]
     made = [s for s in states if s.problem not in (None, TriggerProblem.LEFT_OVER)]
     gone = [s for s in states if s.problem is TriggerProblem.LEFT_OVER]
@@ -49,7 +49,7 @@ def install(config: str) -> None:
 @click.pass_obj
 def check(config: str) -> None:
     """Show the triggers; exit status 1 if any is not as it should be."""
-    with application(config) as engines:
+    with application(config, sets_up=True) as engines:
         states = [state for one in _triggers(engines) for state in one.check()]
     wrong = [state for state in states if state.problem]
     Console().print(_table(states))
@@ -62,9 +62,23 @@ def check(config: str) -> None:
 @click.pass_obj
 def remove(config: str) -> None:
     """Remove every trigger that install has made."""
-    with application(config) as engines:
+    with application(config, sets_up=True) as engines:
         states = [state for one in _triggers(engines) for state in one.remove()]
     click.echo(f"{_count(states)} removed.")
+
+
+@triggers.command()
+@click.option("--remove", is_flag=True, help="Print what removes them.")
+@click.pass_obj
+def sql(config: str, remove: bool) -> None:
+    """Print the statements that make the triggers, for a migration.
+
+    They may be repeated. Each ends with a semicolon and an empty line.
+    """
+    with application(config, sets_up=True) as engines:
+        texts = [t for one in _triggers(engines) for t in one.script(remove=remove)]
+    for text in texts:
+        click.echo(f"{text};\n")
 
 
 def _triggers(engines: Engines) -> list[ITriggers]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import click
 
 from nefertari_engine_base.engines import Engines
+from nefertari_engine_base.sync.resync import resync
 from nefertari_engine_base.sync.waker import Waker
 from nefertari_engine_base.sync.worker import drain, run
 from nefertari_es.cli.application import application
@@ -47,6 +49,11 @@ def worker(
                 f"written, {report.superseded} had newer ones, {report.refused} "
                 f"refused."
             )
+            for done in resync(engines, partial(drain, engines)):
+                click.echo(
+                    f"Synchronised again, since a statement could not be followed: "
+                    f"{done.report.written} documents differed, {done.removed} removed."
+                )
             return
         waker = Waker()
 

@@ -7,7 +7,8 @@ ends.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import local
 from typing import Any
@@ -143,6 +144,11 @@ class Indebted:
         with translated_errors():
             fenced = self.collections.indices.find_one({"fence": {"$gt": version}})
             return fenced is not None
+
+    @contextmanager
+    def exclusively(self, name: str) -> Iterator[bool]:
+        """See :meth:`IOutbox.exclusively`; MongoDB has no lock to ask for."""
+        yield True
 
     def index_states(self, secondary: str) -> Mapping[tuple[str, str], IndexState]:
         """See :meth:`IOutbox.index_states`."""

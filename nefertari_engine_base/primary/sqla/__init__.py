@@ -46,6 +46,9 @@ def includeme(config: Configurator) -> None:
             "sqlalchemy.url is not set: say where the database is, for example "
             "sqlalchemy.url = sqlite:///%(here)s/app.sqlite"
         )
-    engine = SQLAlchemyEngine(engine_from_config(settings, "sqlalchemy."))
+    engine = SQLAlchemyEngine(
+        engine_from_config(settings, "sqlalchemy."),
+        capture=engines_of(config.registry).settings.capture,
+    )
     config.add_primary_engine(engine)
     config.add_request_method(engine.sessions.of_request, "dbsession", reify=True)

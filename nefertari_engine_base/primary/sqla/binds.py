@@ -62,8 +62,11 @@ class Binds:
         metadatas: dict[MetaData, set[Mapper[Any]]] = {}
         for model in models:
             mapper: Mapper[Any] = inspect(model)
-            found = metadatas.setdefault(model.metadata, set())
-            found.update(mapper.registry.mappers)
+            # A class that was mapped imperatively has no attribute metadata.
+            for table in mapper.tables:
+                if isinstance(table, Table):
+                    found = metadatas.setdefault(table.metadata, set())
+                    found.update(mapper.registry.mappers)
         for metadata, mappers in metadatas.items():
             elsewhere: set[Any] = set()
             for mapper in mappers:

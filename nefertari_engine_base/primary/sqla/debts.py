@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -188,6 +188,12 @@ class Indebted(ABC):
         with self.translated_errors(), self.engine.connect() as connection:
             found = connection.execute(_IS_FENCED, {"version": version})
             return bool(found.scalar_one())
+
+    @contextmanager
+    def exclusively(self, name: str) -> Iterator[bool]:
+        """See :meth:`IOutbox.exclusively`. SQLite's processes are few; :mod:`.locking`
+        has a lock."""
+        yield True
 
     def index_states(self, secondary: str) -> Mapping[tuple[str, str], IndexState]:
         """See :meth:`IOutbox.index_states`."""

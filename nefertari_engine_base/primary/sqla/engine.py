@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import inspect
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy import Table, inspect
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, NoInspectionAvailable
 from sqlalchemy.orm import Mapper, Session, configure_mappers
 from zope.interface import implementer
@@ -24,24 +25,20 @@ from nefertari_engine_base.interfaces import (
     IPrimaryEngine,
     IPublisher,
 )
-from nefertari_engine_base.primary.sqla import (
-    holding,
-    legacy_bulk,  # noqa: F401 - listens from its import on
-    querying,
-    schema,
-    signals,
-    statements,  # noqa: F401 - listens from its import on
-)
+from nefertari_engine_base.primary.sqla import querying, schema
 from nefertari_engine_base.primary.sqla.binds import Binds
+from nefertari_engine_base.primary.sqla.capture import hooks, instances
+from nefertari_engine_base.primary.sqla.capture.following import Following
 from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
 from nefertari_engine_base.primary.sqla.session import Sessions
-from nefertari_engine_base.primary.sqla.sources import Source
+from nefertari_engine_base.primary.sqla.triggers.captures import Capture as TableCapture
 from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
 from nefertari_engine_base.primary.sqla.triggers.installing import Triggers
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
+from nefertari_engine_base.settings import Capture, capture_of
 from nefertari_engine_base.values import Capability, Page, Query
 
 _OUTBOXES: dict[str, type[SQLOutbox]] = {
@@ -59,6 +56,7 @@ class SQLAlchemyEngine:
         :class:`~nefertari_engine_base.primary.sqla.session.Sessions`.
     :param binds: engines of classes that have their rows in other databases, as
         :class:`sqlalchemy.orm.Session` takes them. Each database has an outbox.
+    :param capture: who tells of changes: ``session``, or ``triggers`` of the databases.
     """
 
     name = "sqla"
@@ -68,7 +66,9 @@ class SQLAlchemyEngine:
         engine: Engine,
         session: Callable[[], Session] | None = None,
         binds: Mapping[type, Engine] | None = None,
+        capture: Capture | str = Capture.SESSION,
     ) -> None:
+        self.capture = capture_of(capture)
         self.binds = Binds(engine, binds or {})
         for one in self.binds.engines:
             if one.dialect.name not in _OUTBOXES:
@@ -79,7 +79,7 @@ class SQLAlchemyEngine:
         self.engine = engine
         self.sessions = Sessions(engine, self.binds.by_class)
         self._session = session or self.sessions.current
-        self._publisher: IPublisher | None = None
+        self._followings: list[Following] = []
         self._graph: IDependencyGraph | None = None
         self._schemas: dict[str, ModelSchema] = {}
         self._loaders: dict[str, Loader] = {}
@@ -90,7 +90,7 @@ class SQLAlchemyEngine:
     def capabilities(self) -> Capability:
         """See :attr:`IPrimaryEngine.capabilities`."""
         flags = Capability.TRANSACTIONAL | Capability.SAVEPOINTS
-        flags |= Capability.RELATED_SORT
+        flags |= Capability.RELATED_SORT | Capability.FOLLOWS_ROWS
         if self.engine.dialect.name == "postgresql":
             flags |= Capability.SKIP_LOCKED
         return flags
@@ -120,48 +120,55 @@ class SQLAlchemyEngine:
 
     def listen(self, publisher: IPublisher, graph: IDependencyGraph) -> None:
         """See :meth:`IPrimaryEngine.listen`."""
-        if self._publisher is not None:
-            signals.forget(self._publisher)
-        self._publisher, self._graph = publisher, graph
+        self._forget()
+        self._graph = graph
+        models = self._models()
+        captures = captures_of(graph.dependencies())
+        for engine in self.binds.engines:
+            own = self._captures_of(engine, captures)
+            here = {
+                m: s for m, s in models.items() if self.binds.engine_of(m) is engine
+            }
+            following = Following(publisher, own, here, self._outbox_for)
+            self._followings.append(following)
+            hooks.follow(engine, following)
+            for model, described in here.items():
+                self._tell_of_instances(model, described, graph, following)
+        hooks.listen()
+
+    def _forget(self) -> None:
+        for following in self._followings:
+            hooks.forget(following)
+            instances.forget(following)
+        self._followings.clear()
+
+    def _models(self) -> dict[type, ModelSchema]:
+        """The mapped classes that documents depend on, with what has their key."""
+        found: dict[type, ModelSchema] = {}
         for known in self._known_schemas().values():
             mapper: Mapper[Any]
             for mapper in inspect(known.model).self_and_descendants:
-                model: type = mapper.class_
-                described = self._schema_of(model)
-                bases = tuple(base.__name__ for base in model.__mro__[1:])
-                contents = graph.contents(model.__name__, bases)
-                signals.listen(
-                    Source(
-                        model=model,
-                        schema=described,
-                        references=graph.references(model.__name__, bases),
-                        contents=contents,
-                        derived=schema.derived_fields(described, contents),
-                        shown_in=self._shown_in(graph.shown_in(model.__name__, bases)),
-                        publisher=publisher,
-                        outbox_for=self._outbox_for,
-                    )
-                )
+                found[mapper.class_] = self._schema_of(mapper.class_)
+        return found
 
-    def _shown_in(
-        self, paths: Sequence[tuple[str, str]]
-    ) -> Callable[[Connection, Sequence[str]], Mapping[str, Sequence[str]]] | None:
-        """What looks up the documents that show any of some rows by these paths."""
-        if not paths:
-            return None
-
-        def look_up(
-            connection: Connection, ids: Sequence[str]
-        ) -> Mapping[str, Sequence[str]]:
-            found: dict[str, list[str]] = {}
-            for model, path in paths:
-                loader = self._loader_of(model)
-                found.setdefault(model, []).extend(
-                    loader.find_all_owners(connection, path, ids)
-                )
-            return found
-
-        return look_up
+    def _tell_of_instances(
+        self, model: type, described: ModelSchema, graph: IDependencyGraph,
+        following: Following,
+    ) -> None:  # fmt: skip
+        mapper: Mapper[Any] = inspect(model)
+        bases = tuple(base.__name__ for base in model.__mro__[1:])
+        contents = graph.contents(model.__name__, bases)
+        key = [mapper.get_property_by_column(part).key for part in mapper.primary_key]
+        instances.listen(
+            instances.Source(
+                model=model,
+                schema=described,
+                references=graph.references(model.__name__, bases),
+                derived=schema.derived_fields(described, contents),
+                key=tuple(key),
+                following=following,
+            )
+        )
 
     def _known_schemas(self) -> dict[str, ModelSchema]:
         """Schemas of the models with documents, of those that only are embedded, and of
@@ -212,7 +219,6 @@ class SQLAlchemyEngine:
             outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
             self._outboxes[engine] = outbox
             outbox.announces = self._announces
-            holding.follow(engine.dialect)
         return outbox
 
     def announce_entries(self) -> None:
@@ -229,18 +235,31 @@ class SQLAlchemyEngine:
 
     def triggers(self, secondaries: Sequence[str]) -> Sequence[Triggers]:
         """See :meth:`IPrimaryEngine.triggers`."""
-        captures = captures_of(self._graph.dependencies() if self._graph else ())
+
+        def captures(engine: Engine) -> Mapping[Table, Sequence[TableCapture]]:
+            found = captures_of(self._graph.dependencies() if self._graph else ())
+            return self._captures_of(engine, found)
+
+        return [
+            Triggers(
+                engine,
+                partial(captures, engine),
+                secondaries,
+                announces=self._announces,
+                required=self.capture is Capture.TRIGGERS,
+            )
+            for engine in self.binds.engines
+        ]
+
+    def _captures_of(
+        self, engine: Engine, captures: Mapping[Table, list[TableCapture]]
+    ) -> dict[Table, list[TableCapture]]:
+        """Those of the tables of one database."""
         models = [known.model for known in self._known_schemas().values()]
-        found = []
-        for engine in self.binds.engines:
-            here = {
-                table
-                for _, tables in self.binds.tables(engine, models)
-                for table in tables
-            }
-            own = {table: captures[table] for table in captures if table in here}
-            found.append(Triggers(engine, own, secondaries, announces=self._announces))
-        return found
+        here = {
+            table for _, tables in self.binds.tables(engine, models) for table in tables
+        }
+        return {table: captures[table] for table in captures if table in here}
 
     # --- reading -----------------------------------------------------------
 
@@ -288,9 +307,7 @@ class SQLAlchemyEngine:
 
     def close(self) -> None:
         """See :meth:`IPrimaryEngine.close`."""
-        if self._publisher is not None:
-            signals.forget(self._publisher)
-            self._publisher = None
+        self._forget()
         self.sessions.remove()
         for outbox in list(self._outboxes.values()):
             outbox.close()

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import insert
+from orjson import dumps
+from sqlalchemy import ARRAY, String, Text, bindparam, func, insert, select
 from sqlalchemy.engine import Connection, Dialect, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
@@ -29,6 +30,18 @@ ENTRY_COLUMNS = (
 
 _INSERT = insert(outbox).returning(*ENTRY_COLUMNS)
 _INSERT_ONE = insert(outbox).returning(outbox.c.id)
+
+#: Entries that are inserted with their numbers told.
+MOST_TOLD = 100
+#: Keys of one value.
+_AT_ONCE = 10_000
+_COLUMNS = ("secondary", "model", "path", "key")
+_SAME = [bindparam(name, type_=String()) for name in _COLUMNS[:3]]
+_OF_ARRAY = insert(outbox).from_select(
+    _COLUMNS, select(*_SAME, func.unnest(bindparam("keys", type_=ARRAY(Text()))))
+)
+_each = func.json_each(bindparam("keys", type_=String())).table_valued("value")
+_OF_JSON = insert(outbox).from_select(_COLUMNS, select(*_SAME, _each.c.value))
 
 
 def entry_of(row: Row[Any] | tuple[Any, ...]) -> OutboxEntry:
@@ -62,6 +75,33 @@ def insert_entries(
         return insert_each(connection.connection, dialect, touches, announced)
     statement = _announcing(_INSERT) if announced else _INSERT
     return list(map(entry_of, connection.execute(statement, rows_of(touches))))
+
+
+def insert_untold(
+    connection: Connection, touches: Sequence[Touch], announced: bool
+) -> None:
+    """Insert any number of entries, of which nothing more is asked.
+
+    Their keys are sent as one value: a row of parameters for each would cost a hundred
+    times what the database needs to insert it.
+    """
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for secondary, model, key, path in touches:
+        groups.setdefault((secondary, model, path), []).append(key)
+    is_postgresql = connection.dialect.name == "postgresql"
+    statement = _OF_ARRAY if is_postgresql else _OF_JSON
+    for (secondary, model, path), keys in groups.items():
+        for start in range(0, len(keys), _AT_ONCE):
+            chunk: Any = keys[start : start + _AT_ONCE]
+            values = {
+                "secondary": secondary,
+                "model": model,
+                "path": path,
+                "keys": chunk if is_postgresql else dumps(chunk).decode(),
+            }
+            connection.execute(statement, values)
+    if announced:
+        waking.notify(connection)
 
 
 def insert_each(

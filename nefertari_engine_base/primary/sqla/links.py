@@ -116,7 +116,12 @@ def _through(
     relationship: RelationshipProperty[Any], owner: Mapper[Any], target: Mapper[Any]
 ) -> Link:
     secondary = relationship.secondary
-    assert secondary is not None
+    if not isinstance(secondary, sa.Table):
+        return Link(
+            problem="its secondary is no table but a join or a SELECT, of which one "
+            "row does not tell what it links; map the class in between, and embed the "
+            "two relations through it"
+        )
     # Only these pairs tell the sides of a self-referential relation apart.
     to_owner = list(relationship.synchronize_pairs)
     to_target = list(relationship.secondary_synchronize_pairs or ())

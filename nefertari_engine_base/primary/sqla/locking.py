@@ -70,6 +70,8 @@ _SESSION = text(
     "set_config('default_transaction_isolation', 'read committed', false)"
 )
 _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+_UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
 _PREPARED = "nefertari_prepared"
 
 _Level = Literal["READ COMMITTED", "AUTOCOMMIT"]
@@ -165,6 +167,25 @@ class LockingOutbox(SQLOutbox):
         with self.transaction() as connection:
             version: int = fetch(connection, DRAW)[0][0]
             return raise_fence(connection, secondary, model, version)
+
+    @contextmanager
+    def exclusively(self, name: str) -> Iterator[bool]:
+        """See :meth:`IOutbox.exclusively`.
+
+        The lock is that of a session, since a transaction of that length would keep old
+        rows alive; behind a pooler it may be let go early, which is harmless.
+        """
+        with (
+            self.translated_errors(),
+            self._connect(self.autocommit_engine, "AUTOCOMMIT") as connection,
+        ):
+            values = {"name": f"nefertari {name}"}
+            taken: bool = connection.execute(_TRY_LOCK, values).scalar_one()
+            try:
+                yield taken
+            finally:
+                if taken:
+                    connection.execute(_UNLOCK, values)
 
     def close(self) -> None:
         """See :meth:`SQLOutbox.close`."""

@@ -22,7 +22,12 @@ from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
 from nefertari_engine_base.primary.sqla.debts import UNFENCED, Indebted
-from nefertari_engine_base.primary.sqla.entries import insert_entries, rows_of
+from nefertari_engine_base.primary.sqla.entries import (
+    MOST_TOLD,
+    insert_entries,
+    insert_untold,
+    rows_of,
+)
 from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
 from nefertari_engine_base.refusals import load_apart
@@ -169,6 +174,19 @@ class SQLOutbox(Indebted):
         """Insert entries in the connection's transaction, for its commit to announce
         if entries are announced here; see :mod:`.waking`."""
         return insert_entries(connection, touches, self.is_announced)
+
+    def insert_many(
+        self, connection: Connection, touches: Sequence[Touch], announced: bool,
+        most: int,
+    ) -> list[OutboxEntry]:  # fmt: skip
+        """Insert any number of entries in the connection's transaction.
+
+        :param most: how many of them have to be known.
+        """
+        if len(touches) <= max(most, MOST_TOLD):
+            return insert_entries(connection, touches, announced)
+        insert_untold(connection, touches, announced)
+        return []
 
     @property
     def is_announced(self) -> bool:

@@ -164,6 +164,11 @@ version_counter = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+#: The row of SQLite's counter, unless it is there.
+FIRST_VERSION = (
+    "INSERT OR IGNORE INTO nefertari_version_counter (id, value) VALUES (1, 0)"
+)
+
 #: By how many versions those to come are moved ahead, durably, by every new connection
 #: to PostgreSQL and by every process on SQLite. Two kinds of versions may be above what
 #: the database remembers: those whose advance was not yet on the disk when the server
@@ -186,11 +191,7 @@ def create_tables(connection: Connection) -> None:
         return
     _create_common(connection)
     version_counter.create(connection, checkfirst=True)
-    connection.execute(
-        text(
-            "INSERT OR IGNORE INTO nefertari_version_counter (id, value) VALUES (1, 0)"
-        )
-    )
+    connection.execute(text(FIRST_VERSION))
 
 
 def _create_common(connection: Connection) -> None:

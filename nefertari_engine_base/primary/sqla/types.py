@@ -127,9 +127,12 @@ def _moment(kind: Kind) -> Describe:
     return lambda type_: TypeDescription(kind=kind, timezone=bool(type_.timezone))
 
 
-def _enumeration(type_: Any) -> TypeDescription:
+def _enumeration(type_: Any) -> TypeDescription | None:
     values = tuple(type_.enums)
     enum: type[Enum] | None = type_.enum_class
+    if enum is not None and not (isinstance(enum, type) and issubclass(enum, Enum)):
+        # SQLAlchemy takes any class that has __members__.
+        return None
     if enum is not None and len(values) != len(enum):
         # Enum(omit_aliases=False) stores a string for each alias too.
         pairs = zip(enum.__members__.items(), values, strict=True)

@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.primary.sqla.json_expressions import template_of
+from nefertari_engine_base.primary.sqla.triggers.quoting import Row
 from nefertari_engine_base.primary.sqla.types import describe_type
 from nefertari_engine_base.schema import FieldSchema
 
@@ -21,10 +22,10 @@ _WORDS = frozenset({Kind.STRING, Kind.TEXT, Kind.ENUM})
 _INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
 
 
-def document_id(columns: Sequence[Any], row: str, dialect: sa.Dialect) -> str:
+def document_id(columns: Sequence[Any], row: Row, dialect: sa.Dialect) -> str:
     """The expression of the id of a document whose key these columns hold.
 
-    :param row: what the columns are qualified by.
+    :param row: names the columns.
     :raises ConfigurationError: if Python makes their values what they are.
     """
     backslash = _BACKSLASH[dialect.name]
@@ -37,11 +38,6 @@ def document_id(columns: Sequence[Any], row: str, dialect: sa.Dialect) -> str:
         for text, column in zip(texts, columns, strict=True)
     ]
     return " || ',' || ".join(parts)
-
-
-def name_of(column: Any, row: str, dialect: sa.Dialect) -> str:
-    """A column of a row, as SQL names it."""
-    return f"{row}.{dialect.identifier_preparer.quote(column.name)}"
 
 
 #: Whether one escapes in a literal depends on a setting of PostgreSQL.
@@ -67,7 +63,7 @@ def _quoted(text: str, backslash: str) -> str:
     return f"replace({doubled}, ',', {backslash} || ',')"
 
 
-def _text(column: Any, row: str, dialect: sa.Dialect) -> str:
+def _text(column: Any, row: Row, dialect: sa.Dialect) -> str:
     template = _TEMPLATES[dialect.name](column, dialect)
     if template is None:
         raise ConfigurationError(
@@ -75,7 +71,7 @@ def _text(column: Any, row: str, dialect: sa.Dialect) -> str:
             f"are: a trigger cannot name the documents of its rows. Leave these rows "
             f"to sessions, or give the column another type."
         )
-    return template.replace("{0}", name_of(column, row, dialect))
+    return template.replace("{0}", row(column))
 
 
 def _postgresql(column: Any, dialect: sa.Dialect) -> str | None:
@@ -92,7 +88,9 @@ def _postgresql(column: Any, dialect: sa.Dialect) -> str | None:
     template = template_of(field, column, dialect)
     if template is None or description.many or description.kind is Kind.JSON:
         return None
-    return "{0}::text" if description.kind in _WORDS else f"btrim({template}, '\"')"
+    if description.kind in _WORDS | _INTEGERS | {Kind.UUID}:
+        return "{0}::text"
+    return f"btrim({template}, '\"')"
 
 
 def _sqlite(column: Any, dialect: sa.Dialect) -> str | None:

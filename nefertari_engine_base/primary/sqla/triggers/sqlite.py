@@ -5,7 +5,7 @@ https://www.sqlite.org/lang_createtrigger.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,15 +13,23 @@ from sqlalchemy.engine import Connection
 
 from nefertari_engine_base.exceptions import ConfigurationError, PrimaryError
 from nefertari_engine_base.primary.sqla.tables import outbox
-from nefertari_engine_base.primary.sqla.triggers.captures import Capture
-from nefertari_engine_base.primary.sqla.triggers.names import name_of
-from nefertari_engine_base.primary.sqla.triggers.selects import (
+from nefertari_engine_base.primary.sqla.triggers.captures import Capture, Columns
+from nefertari_engine_base.primary.sqla.triggers.quoting import (
+    PLAIN,
+    quoted,
+    row,
     table_name,
-    touches,
-    touches_of_referrers,
 )
-from nefertari_engine_base.primary.sqla.triggers.trigger import Installed, Trigger
+from nefertari_engine_base.primary.sqla.triggers.selects import of_class, touches
+from nefertari_engine_base.primary.sqla.triggers.trigger import (
+    Installed,
+    Place,
+    Survey,
+    Trigger,
+    check_kind,
+)
 
+_DIALECT = PLAIN["sqlite"]
 _REPLACED = "replaced"
 _MOMENTS = {
     "insert": "AFTER INSERT",
@@ -40,8 +48,33 @@ def prepare(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def survey(connection: Connection, tables: Sequence[sa.Table]) -> Survey:
+    """What the database has of tables and of our triggers; by one query."""
+    # Names of SQLite are the same whatever their case.
+    kinds: dict[str, str] = {}
+    installed = {}
+    for kind, name, table, source in connection.execute(_SURVEY):
+        if kind == "trigger":
+            drop = (f"DROP TRIGGER IF EXISTS {quoted(name)}",)
+            installed[table, name] = Installed(table, name, source, True, drop)
+        else:
+            kinds[name.lower()] = kind
+    places = {
+        table: Place(table.name, kind=kinds[table.name.lower()])
+        for table in (*tables, outbox)
+        if table.schema is None and table.name.lower() in kinds
+    }
+    return Survey(places, places.get(outbox), installed=installed)
+
+
+_SURVEY = sa.text(
+    "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN "
+    "('table', 'view') OR type = 'trigger' AND name GLOB 'nefertari_*' ORDER BY 1, 3, 2"
+)
+
+
 def wanted(
-    connection: Connection,
+    found: Survey,
     table: sa.Table,
     captures: Sequence[Capture],
     secondaries: Sequence[str],
@@ -51,154 +84,151 @@ def wanted(
 
     :param announces: of no meaning here: workers of SQLite poll.
     :raises PrimaryError: if the table or the outbox is not there.
+    :raises ConfigurationError: if the table cannot have triggers.
     """
-    dialect = connection.dialect
     if table.schema is not None:
         raise ConfigurationError(
             f"{table} is in a database of its own: a trigger of SQLite cannot write "
             f"the outbox of another one. Leave this table to sessions."
         )
-    for needed in (table, outbox):
-        if not sa.inspect(connection).has_table(needed.name):
-            raise PrimaryError(
-                f"The database has no table {needed.name}: run nefertari-es setup "
-                f"first."
-            )
-    name = table_name(table, dialect)
-    for event, rows in _selects(table, captures, secondaries, dialect).items():
-        if rows:
-            yield _trigger(table, name, event, rows, dialect)
-
-
-def installed(connection: Connection) -> dict[tuple[str, str], Installed]:
-    """Our triggers that are there, by table and name."""
-    rows = connection.execute(_INSTALLED)
-    quote = connection.dialect.identifier_preparer.quote
-    return {
-        (quote(table), quote(name)): Installed(
-            quote(table), quote(name), source, True, (f"DROP TRIGGER {quote(name)}",)
+    place = found.tables.get(table)
+    if place is None or found.outbox is None:
+        raise PrimaryError(
+            f"The database has no table {outbox.name if place else table.name}: run "
+            f"nefertari-es setup first."
         )
-        for table, name, source in rows
+    check_kind(place, captures)
+    whens = {
+        "update": _any(_differences(c for one in captures for c in one.watched)),
+        # It is looked at for each row: only rows that get another key can replace any.
+        "overwrite": _any(_differences(c for key in _unique_keys(table) for c in key)),
     }
+    union = _union(captures)
+    for event, rows in _selects(table, captures, secondaries).items():
+        if rows:
+            chosen = "UNION" if event in ("replace", "overwrite") else union
+            query = f"\n  {chosen} ".join(rows)
+            yield _trigger(table, event, query, whens.get(event, ""))
 
 
-_INSTALLED = sa.text(
-    "SELECT tbl_name, name, sql FROM sqlite_master "
-    "WHERE type = 'trigger' AND name GLOB 'nefertari_*' ORDER BY 1, 2"
-)
+def _union(captures: Sequence[Capture]) -> str:
+    """How the entries of a row are put together: to compare them takes as long as to
+    write them."""
+    kinds = {(capture.root, capture.path) for capture in captures}
+    alike = len(kinds) < len(captures) or any(c.referrers for c in captures)
+    return "UNION" if alike else "UNION ALL"
 
 
-def _trigger(
-    table: sa.Table, name: str, event: str, rows: Sequence[str], dialect: sa.Dialect
-) -> Trigger:
-    trigger = dialect.identifier_preparer.quote(f"nefertari_{event}_{table.name}")
-    query = "\n  UNION ".join(rows)
+def _trigger(table: sa.Table, event: str, query: str, when: str) -> Trigger:
+    own, name = f"nefertari_{event}_{table.name}", table_name(table)
+    trigger = quoted(own)
+    condition = f" WHEN {when}" if when else ""
     source = (
-        f"CREATE TRIGGER {trigger} {_MOMENTS[event]} ON {name} BEGIN\n"
+        f"CREATE TRIGGER {trigger} {_MOMENTS[event]} ON {name}{condition} BEGIN\n"
         f"  INSERT INTO {outbox.name} (secondary, model, path, key)\n  {query};\nEND"
     )
-    first = dialect.identifier_preparer.quote(next(iter(table.columns)).name)
+    first = quoted(next(iter(table.columns)).name)
     trials = {
         "insert": f"INSERT INTO {name} ({first}) SELECT {first} FROM {name}",
         "delete": f"DELETE FROM {name}",
         "update": f"UPDATE {name} SET {first} = {first}",
     }
     trials |= {"replace": trials["insert"], "overwrite": trials["update"]}
+    drop = f"DROP TRIGGER IF EXISTS {trigger}"
     return Trigger(
-        table=name,
-        name=trigger,
+        table=table.name,
+        name=own,
         source=source,
-        create=(f"DROP TRIGGER IF EXISTS {trigger}", source),
+        alternative=source,
+        define=(),
+        attach=(drop, source),
+        drop=(drop,),
         # Names in a trigger are looked up when a statement that fires it is compiled.
         trial=f"EXPLAIN {trials[event]}",
     )
 
 
 def _selects(
-    table: sa.Table,
-    captures: Sequence[Capture],
-    secondaries: Sequence[str],
-    dialect: sa.Dialect,
+    table: sa.Table, captures: Sequence[Capture], secondaries: Sequence[str]
 ) -> dict[str, list[str]]:
     """The entries to write, by event."""
     found: dict[str, list[str]] = {event: [] for event in _MOMENTS}
+    are_alike = len({frozenset(capture.watched) for capture in captures}) == 1
     for secondary in secondaries:
         for capture in captures:
-            if capture.referrers is not None:
-                _add_referrers(found, capture, secondary, dialect)
-            else:
-                _add(found, capture, secondary, dialect)
-            if not capture.only_updates:
-                _add_replaced(found, table, capture, secondary, dialect)
+            # The trigger asks for them all.
+            changed = "" if are_alike else _any(_differences(capture.watched))
+            _add(found, capture, secondary, changed)
+            # Rows that are replaced fire no other trigger.
+            if capture.referrers is not None or not capture.only_updates:
+                _add_replaced(found, table, capture, secondary)
     return found
 
 
 def _add(
-    found: dict[str, list[str]], capture: Capture, secondary: str, dialect: sa.Dialect
+    found: dict[str, list[str]], capture: Capture, secondary: str, changed: str
 ) -> None:
-    changes = _changes(capture, dialect)
-    new = touches(capture, secondary, "NEW", dialect)
-    old = touches(capture, secondary, "OLD", dialect)
-    found["update"] += [f"{new} AND ({changes})", f"{old} AND ({changes})"]
+    # Foreign keys are obeyed by connections that have switched them on, by no others:
+    # rows that are referred to come and go.
+    new = touches(capture, secondary, row("NEW"), _DIALECT)
+    old = touches(capture, secondary, row("OLD"), _DIALECT)
+    named = capture.referrers.referred if capture.referrers else capture.key
+    other = _any(
+        [
+            *_differences(named),
+            *(f"({c}) IS NOT TRUE" for c in of_class(capture, row("NEW"), _DIALECT)),
+        ]
+    )
+    also = f" AND ({changed})" if changed else ""
+    found["update"] += [f"{new}{also}", f"{old} AND ({other}){also}"]
     if not capture.only_updates:
         found["insert"].append(new)
         found["delete"].append(old)
 
 
-def _add_referrers(
-    found: dict[str, list[str]], capture: Capture, secondary: str, dialect: sa.Dialect
-) -> None:
-    # Foreign keys are obeyed by connections that have switched them on, by no others.
-    changes = _changes(capture, dialect)
-    new = touches_of_referrers(capture, secondary, "NEW", dialect)
-    old = touches_of_referrers(capture, secondary, "OLD", dialect)
-    found["update"] += [f"{old} AND ({changes})", f"{new} AND ({changes})"]
-    found["delete"].append(old)
-    found["insert"].append(new)
-
-
 def _add_replaced(
-    found: dict[str, list[str]],
-    table: sa.Table,
-    capture: Capture,
-    secondary: str,
-    dialect: sa.Dialect,
+    found: dict[str, list[str]], table: sa.Table, capture: Capture, secondary: str
 ) -> None:
     """Rows that give way to another one by INSERT OR REPLACE fire no delete trigger.
 
     https://www.sqlite.org/lang_conflict.html
     """
-    write = touches if capture.referrers is None else touches_of_referrers
-    source = table_name(table, dialect)
-    replaced = write(capture, secondary, _REPLACED, dialect, source)
+    new, replaced = row("NEW"), row(_REPLACED)
+    source = f"{table_name(table)} AS {_REPLACED}"
+    touched = touches(capture, secondary, replaced, _DIALECT, source)
     for unique in _unique_keys(table):
-        pairs = [
-            (name_of(c, "NEW", dialect), name_of(c, _REPLACED, dialect)) for c in unique
-        ]
-        same = " AND ".join(f"{new} = {old}" for new, old in pairs)
-        if capture.referrers or set(capture.key) != set(unique):
-            found["replace"].append(f"{replaced} AND {same}")
-        moved = " OR ".join(
-            f"NEW.{column} IS NOT OLD.{column}"
-            for column in (dialect.identifier_preparer.quote(c.name) for c in unique)
-        )
-        found["overwrite"].append(f"{replaced} AND {same} AND ({moved})")
+        same = " AND ".join(f"{new(column)} = {replaced(column)}" for column in unique)
+        is_own = not capture.referrers and set(capture.key) == set(unique)
+        if not is_own or capture.classes:
+            found["replace"].append(f"{touched} AND {same}")
+        moved = _any(_differences(unique))
+        found["overwrite"].append(f"{touched} AND {same} AND ({moved})")
 
 
-def _unique_keys(table: sa.Table) -> list[tuple[sa.Column[object], ...]]:
-    keys: list[tuple[sa.Column[object], ...]] = [
+def _unique_keys(table: sa.Table) -> list[Columns]:
+    """The keys that rows may not share, always in the same order."""
+    keys: list[Columns] = [
         tuple(constraint.columns)
         for constraint in table.constraints
         if isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
     ]
+    # An index of an expression has no columns.
     keys += [tuple(index.columns) for index in table.indexes if index.unique]
-    return [key for key in dict.fromkeys(keys) if key]
+    places = {column: number for number, column in enumerate(table.columns)}
+    return sorted(
+        (key for key in dict.fromkeys(keys) if key),
+        key=lambda key: [places[column] for column in key],
+    )
 
 
-def _changes(capture: Capture, dialect: sa.Dialect) -> str:
+def _differences(columns: Iterable[Any]) -> list[str]:
     # Whatever their collations say is equal.
-    pairs = [
-        (name_of(c, "NEW", dialect), name_of(c, "OLD", dialect))
-        for c in capture.watched
+    new, old = row("NEW"), row("OLD")
+    return [
+        f"{new(column)} COLLATE BINARY IS NOT {old(column)}"
+        for column in dict.fromkeys(columns)
     ]
-    return " OR ".join(f"{new} COLLATE BINARY IS NOT {old}" for new, old in pairs)
+
+
+def _any(conditions: Sequence[str]) -> str:
+    return " OR ".join(conditions)

@@ -1,0 +1,156 @@
+"""What is told of a statement: an event before it, and who may want to know after."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import Connection
+from zope.interface import implementer
+
+from nefertari_engine_base.events import ChangesCommitted, DocumentsChanged
+from nefertari_engine_base.exceptions import UncapturedStatement
+from nefertari_engine_base.interfaces import ITransactionLog
+from nefertari_engine_base.primary.sqla.capture.transactions import Transaction
+from nefertari_engine_base.values import Change, Debt, Touch
+from nefertari_engine_base.values.debts import UNCAPTURED
+
+if TYPE_CHECKING:
+    from nefertari_engine_base.primary.sqla.capture.following import Following
+    from nefertari_engine_base.primary.sqla.capture.plans import Plan
+
+_log = logging.getLogger("nefertari_engine_base.capture")
+
+#: Characters of a statement that a message shows.
+_LONGEST = 300
+
+#: Statements that were warned of, and how many are remembered.
+_warned: set[str] = set()
+_MOST_WARNED = 1000
+
+
+@implementer(ITransactionLog)
+class Log:
+    """What subscribers want to be written with a transaction.
+
+    See :class:`~nefertari_engine_base.interfaces.ITransactionLog`.
+    """
+
+    def __init__(self) -> None:
+        self.touches: dict[Touch, None] = {}
+        self.debts: dict[Debt, None] = {}
+
+    def touch(self, touches: Iterable[Touch]) -> None:
+        """See :meth:`ITransactionLog.touch`."""
+        self.touches.update(dict.fromkeys(touches))
+
+    def owe(self, debts: Iterable[Debt]) -> None:
+        """See :meth:`ITransactionLog.owe`."""
+        self.debts.update(dict.fromkeys(debts))
+
+    def write(
+        self, connection: Connection, transaction: Transaction, following: Following
+    ) -> None:
+        """Write it."""
+        if self.debts:
+            transaction.owe(connection, following, self.debts)
+        if self.touches:
+            transaction.want(connection, following, list(self.touches))
+
+
+class Statement:
+    """A statement, for one application.
+
+    :attr wanted: the models whose documents are to have entries, by secondary.
+    """
+
+    def __init__(
+        self, following: Following, plan: Plan, text: str, transaction: Transaction
+    ) -> None:
+        self._following, self._plan, self._text = following, plan, text
+        self._transaction = transaction
+        self.wanted: Mapping[str, frozenset[str]] = {}
+
+    def announce(self, connection: Connection) -> None:
+        """Send the event of what is going to happen."""
+        plan, log = self._plan, Log()
+        name = plan.table.table.name if plan.table is not None else ""
+        self.wanted = self._following.publisher.publish_statement(
+            log, name, plan.action, plan.documents, self._text
+        )
+        if log.debts or log.touches:
+            log.write(connection, self._transaction, self._following)
+
+    def resync(
+        self, connection: Connection, documents: frozenset[str], why: str,
+        *, after: bool = False,
+    ) -> None:  # fmt: skip
+        """Have these models synchronised again.
+
+        :param after: the statement has been executed.
+        :raises UncapturedStatement: if that is what the settings say.
+        """
+        text = (
+            self._text if len(self._text) <= _LONGEST else self._text[:_LONGEST] + "..."
+        )
+        names = sorted(
+            {name for wanted in self.wanted.values() for name in wanted & documents}
+        )
+        if not names:
+            return
+        if self._following.publisher.refuses_uncaptured:
+            error = UncapturedStatement(_REFUSED.format(why, ", ".join(names), text))
+            if after:
+                self._transaction.doom(connection, error)
+            raise error
+        if text not in _warned:
+            if len(_warned) >= _MOST_WARNED:
+                _warned.clear()
+            _warned.add(text)
+            _log.warning(_RESYNC, why, ", ".join(names), text)
+        debts = [
+            Debt(secondary, name, UNCAPTURED)
+            for secondary, wanted in self.wanted.items()
+            for name in sorted(wanted & documents)
+        ]
+        self._transaction.owe(connection, self._following, debts)
+
+    def executed(
+        self, connection: Connection, changes: Sequence[tuple[type, Change]]
+    ) -> None:
+        """Send the events of what has happened, one for each model.
+
+        :raises Exception: what a subscriber raises; the transaction cannot be committed.
+        """
+        publisher, log = self._following.publisher, Log()
+        by_model: dict[type, list[Change]] = {}
+        for model, change in changes:
+            by_model.setdefault(model, []).append(change)
+        try:
+            for model, found in by_model.items():
+                publisher.publish_many(log, model, found)
+            log.write(connection, self._transaction, self._following)
+        except BaseException as error:
+            self._transaction.doom(connection, error)
+            raise
+        if publisher.is_heard(ChangesCommitted):
+            part = self._transaction.part(self._following)
+            part.changes.extend(change for _, change in changes)
+
+
+def is_heard(following: Following) -> bool:
+    """Whether anybody asks which rows a statement has changed."""
+    return following.publisher.is_heard(DocumentsChanged, ChangesCommitted)
+
+
+_RESYNC = (
+    "A statement cannot be followed row by row, since %s. Workers will compare all "
+    "documents of %s with their rows. Triggers follow such statements: "
+    "nefertari.capture = triggers. The statement: %s"
+)
+_REFUSED = (
+    "A statement cannot be followed row by row, since {}, and nefertari.uncaptured = "
+    "refuse. Write its rows otherwise, or execute it in `with sync.suspended({}):` and "
+    "run `nefertari-es catch-up` afterwards. The statement: {}"
+)

@@ -1,0 +1,265 @@
+"""Entries around a statement: before it, or from what it has made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.sqla.capture import (
+    announcing,
+    cascading,
+    dml,
+    inserting,
+    instances,
+    row_changes,
+    texts,
+    volatile,
+)
+from nefertari_engine_base.primary.sqla.capture.announcing import Statement
+from nefertari_engine_base.primary.sqla.capture.drivers import (
+    are_keys_enforced,
+    own_transaction,
+    run_unheard,
+)
+from nefertari_engine_base.primary.sqla.capture.following import Following
+from nefertari_engine_base.primary.sqla.capture.plans import (
+    ChangePlan,
+    InsertPlan,
+    Plan,
+    changes_rows,
+    plan_of,
+)
+from nefertari_engine_base.primary.sqla.capture.reading import RowSource
+from nefertari_engine_base.primary.sqla.capture.sets import EntrySet
+from nefertari_engine_base.primary.sqla.capture.touching import Known, spread
+from nefertari_engine_base.primary.sqla.capture.transactions import (
+    Transaction,
+    known_transaction,
+    transaction_of,
+)
+from nefertari_engine_base.primary.sqla.tables import explained
+
+#: What a driver does with the statement.
+Call = Callable[[], Any]
+
+_SAVEPOINT = "nefertari_capture"
+
+
+class Execution:
+    """A statement that is about to be executed, for one application.
+
+    :param call: executes it, by the driver.
+    """
+
+    def __init__(
+        self, connection: Connection, context: Any, cursor: Any,
+        transaction: Transaction, following: Following, plan: Plan,
+    ) -> None:  # fmt: skip
+        self.connection, self.context, self.cursor = connection, context, cursor
+        self.transaction, self.following, self.plan = transaction, following, plan
+        self.outbox = following.outbox_for(connection.engine)
+        self.statement = Statement(following, plan, context.statement, transaction)
+        self.parameters: Sequence[Mapping[str, Any]] = context.compiled_parameters
+
+    @property
+    def is_told(self) -> bool:
+        """Whether somebody asks for the rows, and no instances stand for them."""
+        session = self.transaction.session
+        flushing = session is not None and instances.is_flushing(session())
+        return not flushing and announcing.is_heard(self.following)
+
+    def run(self, call: Call) -> Any:
+        """Execute it, with what goes before and after."""
+        self.statement.announce(self.connection)
+        plan = self.plan
+        if not self.statement.wanted and not self.is_told:
+            return call()
+        if plan.uncaptured:
+            self.statement.resync(self.connection, plan.uncaptured, plan.why)
+            return call()
+        if isinstance(plan, InsertPlan):
+            return inserting.run(self, plan, call)
+        assert isinstance(plan, ChangePlan)
+        changes = row_changes.before(self, plan) if self.is_told else ()
+        result = self._change(plan, call)
+        if changes:
+            self.statement.executed(self.connection, changes)
+        return result
+
+    # --- UPDATE and DELETE
+
+    def _change(self, plan: ChangePlan, call: Call) -> Any:
+        if plan.suspects and volatile.is_volatile(self.connection, plan.suspects):
+            names = ", ".join(sorted(plan.suspects))
+            why = f"it may choose other rows each time ({names})"
+            self.statement.resync(self.connection, plan.documents, why)
+            return call()
+        counts = self._read(plan) if plan.source is not None else []
+        touches = spread(list(self._named(plan)), self.statement.wanted)
+        with self._rows_may_be_written(touches):
+            result = call()
+        self.transaction.want(self.connection, self.following, touches)
+        self._check(plan, counts)
+        return result
+
+    @contextmanager
+    def _rows_may_be_written(self, touches: Sequence[Any]) -> Iterator[None]:
+        """SQLite keeps what a statement of many has written before it has failed."""
+        try:
+            yield
+        except BaseException:
+            if self.context.executemany and self.connection.dialect.name == "sqlite":
+                self.transaction.wait(self.connection, self.following, lambda: touches)
+            raise
+
+    def _named(self, plan: ChangePlan) -> Iterator[Known]:
+        for values in self.parameters:
+            old = {column: values[name] for column, name in plan.pinned.items()}
+            new = {**old, **{c: values[name] for c, name in plan.news.items()}}
+            for names, is_new in plan.named:
+                row = new if is_new else old
+                known = names.known(row) if names.is_meant(row) else None
+                if known is not None:
+                    yield known
+
+    def _read(self, plan: ChangePlan) -> list[int | None]:
+        """Make entries of what has to be read; the numbers of rows, set by set."""
+        source = plan.source
+        assert source is not None
+        if source.reads is None and not source.levels:
+            return []
+        if len(self.parameters) > 1 and plan.by_key and source.is_by_key:
+            names = [plan.pinned[name] for name in plan.table.key]  # type: ignore[union-attr]
+            keys = [tuple(values[name] for name in names) for values in self.parameters]
+            chosen = [key for key in dict.fromkeys(keys) if None not in key]
+            for keyed, values in (
+                source.of_keys(self.connection, chosen) if chosen else ()
+            ):
+                self._make(keyed, values)
+            return []
+        return [self._read_one(plan, source, values) for values in self.parameters]
+
+    def _read_one(
+        self, plan: ChangePlan, source: RowSource, values: Mapping[str, Any]
+    ) -> int | None:
+        bound = dml.bound_values(self.context.compiled, plan.elements, values)
+        bound |= {name: values[name] for name in plan.news.values()}
+        if plan.by_key:
+            return self._make(source, bound)
+        try:
+            with self.savepoint():
+                return self._make(source, bound)
+        except (DBAPIError, PrimaryError) as error:
+            if isinstance(error, PrimaryError):
+                raise
+            why = "its rows could not be read before it"
+            self.statement.resync(self.connection, plan.documents, why)
+            return None
+
+    def _make(self, source: RowSource, values: Mapping[str, Any]) -> int | None:
+        rows: int | None = None
+        if source.reads is not None:
+            rows = self.make(source.reads, values)
+        elif source.levels and self.connection.dialect.name != "sqlite":
+            rows = self.connection.execute(source.locking(), values).scalar_one()
+        for level in source.levels:
+            if self.connection.dialect.name != "sqlite":
+                cascading.lock(self.connection, level, values)
+            entries = level.entries(enforced=True)
+            if entries is not None:
+                self.make(entries, values)
+        return rows
+
+    def make(self, entries: EntrySet, values: Mapping[str, Any]) -> int | None:
+        """Have the database make entries; the number of rows, if it was counted."""
+        wanted = self.statement.wanted
+        most = self.transaction.room(self.following)
+        with explained():
+            made = entries.make(self.connection, self.outbox, wanted, values, most)
+        self.transaction.note(self.following, self.outbox, made.entries, made.ids)
+        return made.rows
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A failure in the block leaves the transaction as it was."""
+        if self.connection.dialect.name != "postgresql":
+            yield
+            return
+        run_unheard(self.connection, f"SAVEPOINT {_SAVEPOINT}")
+        try:
+            yield
+        except BaseException:
+            run_unheard(self.connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
+            raise
+        run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+    def _check(self, plan: ChangePlan, counts: Sequence[int | None]) -> None:
+        """Rows that were locked cannot become fewer: if the statement has changed as many
+        as there were, it has changed these."""
+        if plan.by_key or len(counts) != 1 or counts[0] is None:
+            return
+        changed = self.cursor.rowcount
+        if changed >= 0 and changed != counts[0]:
+            why = f"it changed {changed} rows where {counts[0]} had been seen"
+            self.statement.resync(self.connection, plan.documents, why, after=True)
+
+
+# --- what the dialect is asked to do ----------------------------------------------------
+
+
+def execute(
+    followings: Sequence[Following], original: Callable[..., Any], cursor: Any,
+    text: str, *rest: Any,
+) -> Any:  # fmt: skip
+    """Stands in for the dialect's ``do_execute`` and its likes.
+
+    :param rest: the parameters, if there are any, and the statement's context.
+    """
+    context = rest[-1]
+    compiled = getattr(context, "compiled", None)
+    call = partial(original, cursor, text, *rest)
+    if isinstance(compiled, SQLCompiler) and not compiled.isplaintext:
+        if changes_rows(compiled):
+            return _execute_compiled(followings, call, cursor, text, context, compiled)
+        if getattr(compiled.statement, "is_select", False):
+            return call()
+    return texts.execute(followings, call, text, context)
+
+
+def _execute_compiled(
+    followings: Sequence[Following], call: Call, cursor: Any, text: str, context: Any,
+    compiled: Any,
+) -> Any:  # fmt: skip
+    connection = context.root_connection
+    known = known_transaction(connection)
+    if known is not None and known.context is context:
+        # The next batch of the same statement.
+        return call()
+    if known is not None:
+        known.resolve()
+    if not dml.is_of(context, text):
+        # A default that it asks for first, or what somebody has made of it.
+        return texts.execute(followings, call, text, context)
+    enforced = are_keys_enforced(connection)
+    plans = [(one, plan_of(compiled, one, enforced)) for one in followings]
+    found = [(one, plan) for one, plan in plans if plan is not None]
+    if not found:
+        return call()
+    transaction = transaction_of(connection)
+    with own_transaction(connection, transaction):
+        if dml.is_in_batches(context):
+            transaction.context = context
+        for following, plan in found:
+            execution = Execution(
+                connection, context, cursor, transaction, following, plan
+            )
+            call = partial(execution.run, call)
+        return call()

@@ -1,0 +1,315 @@
+"""The entries of an INSERT: of the rows that it names, or of those that it has made.
+
+Keys that the database makes are in the result, which is there once SQLAlchemy has seen
+to it; so such touches are pending until the next thing happens on the connection. Where
+a result does not tell them, the new rows are found by their keys' sequence, by the
+number of SQLite's last row, or on PostgreSQL by the transaction that made them.
+https://www.postgresql.org/docs/current/ddl-system-columns.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from nefertari_engine_base.primary.sqla.capture import dml, row_changes
+from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, NamedCapture
+from nefertari_engine_base.primary.sqla.capture.sets import (
+    EntrySet,
+    Reading,
+    columns_of,
+)
+from nefertari_engine_base.primary.sqla.capture.touching import (
+    UNKNOWN,
+    Known,
+    spread,
+)
+from nefertari_engine_base.primary.sqla.keys import KeyedSelect
+from nefertari_engine_base.values import Action, Touch
+
+if TYPE_CHECKING:
+    from nefertari_engine_base.primary.sqla.capture.executing import Execution
+
+Values = Mapping[str, Any]
+
+
+def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
+    """Execute an INSERT, with what goes before and after."""
+    insert = _Insert(execution, plan)
+    waits = insert.has_keys or (
+        insert.will_have_keys and not execution.transaction.is_own
+    )
+    if plan.is_upsert and plan.moves:
+        insert.read_moved()
+    elif not (plan.is_upsert or waits):
+        insert.look_at_sequence()
+    try:
+        result = call()
+    except BaseException:
+        if (
+            execution.connection.dialect.name == "sqlite"
+            and execution.context.executemany
+        ):
+            # What was written before the failure stays.
+            insert.wait()
+        raise
+    if plan.is_upsert:
+        insert.read_conflicts()
+    elif waits:
+        insert.wait()
+    elif dml.is_in_batches(execution.context):
+        insert.find_new_later()
+    else:
+        insert.find_new()
+    return result
+
+
+class _Insert:
+    def __init__(self, execution: Execution, plan: InsertPlan) -> None:
+        self._execution, self._plan = execution, plan
+        assert plan.table is not None
+        self._table = plan.table
+        self._connection = execution.connection
+        self._is_told = execution.is_told
+        self._first: int | None = None
+        key = self._table.key
+        self._needs = [name for name in key if not self._is_named(name)]
+
+    def _is_named(self, name: str) -> bool:
+        rows = self._plan.rows
+        return rows is not None and all(name in row for row in rows)
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the parameters have the whole key of every row."""
+        return not self._needs
+
+    @property
+    def will_have_keys(self) -> bool:
+        """Whether the result will tell the keys of all rows."""
+        plan, context = self._plan, self._execution.context
+        if plan.returns or plan.rows is None or len(plan.rows) > 1:
+            return False
+        return not context.executemany or dml.is_in_batches(context)
+
+    def wait(self) -> None:
+        """Have the touches made when the result is there."""
+        execution = self._execution
+        execution.transaction.wait(
+            execution.connection, execution.following, self._touches
+        )
+
+    def _touches(self) -> Sequence[Touch]:
+        plan, execution = self._plan, self._execution
+        found = list(self._known([one for one in plan.names if one.is_exact]))
+        inexact = [one for one in plan.names if not one.is_exact]
+        if inexact:
+            self._read_by_key(inexact)
+        if self._is_told:
+            self._tell(
+                row_changes.of_named(
+                    execution, self._table, list(self._rows()), plan.action
+                )
+            )
+        return spread(found, execution.statement.wanted)
+
+    def _tell(self, changes: Sequence[row_changes.Found]) -> None:
+        if changes:
+            self._execution.statement.executed(self._connection, changes)
+
+    def _known(self, captures: Sequence[NamedCapture]) -> Iterator[Known]:
+        chosen = [one for one in captures if self.has_keys or not one.if_missed]
+        for values in self._rows():
+            for names, by_row, _ in chosen:
+                if not names.is_meant(values):
+                    continue
+                try:
+                    known = names.known(values)
+                except LookupError:
+                    if by_row is None:
+                        raise
+                    known = by_row.known(values)
+                if known is not None:
+                    yield known
+
+    def _rows(self) -> Iterator[Values]:
+        """The values of each row, as far as they are known."""
+        plan, context = self._plan, self._execution.context
+        null = dict.fromkeys(plan.never)
+        keys = None if self.has_keys else dml.inserted_keys(context)
+        key = self._table.key
+        for number, parameters in enumerate(context.compiled_parameters):
+            for names in plan.rows or ():
+                values = dict(null)
+                values.update((c, parameters.get(n, UNKNOWN)) for c, n in names.items())
+                if keys is not None:
+                    row = keys[number] if number < len(keys) else None
+                    for name, part in zip(key, row or (), strict=False):
+                        if part is not None or values.get(name, UNKNOWN) is UNKNOWN:
+                            values[name] = UNKNOWN if part is None else part
+                yield values
+
+    # --- what is read
+
+    def _entries(self, rows: Any, captures: Sequence[NamedCapture]) -> EntrySet:
+        plan = self._plan
+        fresh = bool(self._needs) and plan.rows is not None and not plan.is_upsert
+        readings = [
+            Reading(one.names.capture)
+            for one in captures
+            if not (fresh and one.if_missed)
+        ]
+        needed = list(dict.fromkeys([*columns_of(readings), *self._table.key]))
+        columns = [
+            self._table.table.c[name].label(name)
+            for name in _keys(self._table.table, needed)
+        ]
+        return EntrySet(rows.add_columns(*columns), readings, needed)
+
+    def _read_by_key(self, captures: Sequence[NamedCapture]) -> None:
+        """The database may spell these keys otherwise than the statement does."""
+        key = self._table.key
+        chosen = [tuple(row.get(name, UNKNOWN) for name in key) for row in self._rows()]
+        self._read(
+            key, [k for k in chosen if UNKNOWN not in k and None not in k], captures
+        )
+
+    def _read(
+        self,
+        names: Sequence[str],
+        chosen: list[tuple[Any, ...]],
+        captures: Sequence[NamedCapture],
+    ) -> None:
+        table = self._table.table
+        columns = [table.c[name] for name in _keys(table, names)]
+        keys: list[Any] = [k[0] for k in chosen] if len(columns) == 1 else chosen
+        keyed = KeyedSelect(sa.select().select_from(table), columns)
+        for statement, values in keyed.prepare(self._connection.dialect.name, keys):
+            self._execution.make(self._entries(statement, captures), values)
+
+    def read_moved(self) -> None:
+        """What the rows touch that an upsert is going to change."""
+        self._read_conflict(lock=True)
+
+    def read_conflicts(self) -> None:
+        """What the rows touch that an upsert has made or changed."""
+        self._read_conflict(lock=False)
+
+    def _read_conflict(self, *, lock: bool) -> None:
+        names = self._plan.conflict
+        chosen = [tuple(row.get(name) for name in names) for row in self._rows()]
+        chosen = [k for k in dict.fromkeys(chosen) if None not in k]
+        if not chosen:
+            return
+        self._read(names, chosen, self._plan.names)
+        if not lock and self._is_told:
+            columns = [self._table.table.c[n] for n in _keys(self._table.table, names)]
+            inside = sa.tuple_(*columns).in_(chosen)
+            self._tell(
+                row_changes.with_conditions(
+                    self._execution, [inside], self._table, Action.UPDATED
+                )
+            )
+
+    def find_new(self) -> None:
+        """Find the rows that were made, of which nothing is told."""
+        execution, table = self._execution, self._table.table
+        condition = self._is_new()
+        if condition is None:
+            self._give_up()
+            return
+        rows = sa.select().select_from(table).where(condition)
+        execution.make(self._entries(rows, self._plan.names), {})
+        if self._is_told:
+            self._tell(
+                row_changes.with_conditions(
+                    execution, [condition], self._table, self._plan.action
+                )
+            )
+
+    def find_new_later(self) -> None:
+        """The same, once the last batch of rows is there."""
+
+        def find() -> Sequence[Touch]:
+            self.find_new()
+            return ()
+
+        execution = self._execution
+        execution.transaction.wait(execution.connection, execution.following, find)
+
+    def look_at_sequence(self) -> None:
+        """Learn where the numbers of the new rows begin."""
+        column = self._numbered()
+        if column is not None and self._connection.dialect.name == "postgresql":
+            self._first = last_number(self._connection, column)
+
+    def _numbered(self) -> Any:
+        """The column that the database numbers the new rows by, if it does."""
+        key, table = self._table.key, self._table.table
+        column = table.autoincrement_column
+        if len(key) != 1 or column is None or column.name != key[0]:
+            return None
+        return None if column.name in self._plan.named else column
+
+    def _is_new(self) -> Any:
+        """The condition that the new rows meet, and few others."""
+        execution, column = self._execution, self._numbered()
+        if self._connection.dialect.name == "postgresql":
+            # No row of ours is older than the transaction; others may be as young.
+            name = _name(self._table.table, self._connection)
+            young = sa.text(f"age({name}.xmin) <= age(pg_current_xact_id()::xid)")
+            return (
+                young if self._first is None else sa.and_(column > self._first, young)
+            )
+        if column is None:
+            return None
+        made = execution.cursor.rowcount
+        if self._plan.rows is not None:
+            made = len(self._plan.rows) * len(execution.parameters)
+        last: Any = sa.literal_column("last_insert_rowid()")
+        return None if made < 0 else sa.and_(column <= last, column > last - made)
+
+    def _give_up(self) -> None:
+        execution = self._execution
+        why = "the keys of its new rows are told by nothing"
+        execution.statement.resync(
+            self._connection, self._plan.documents, why, after=True
+        )
+
+
+def _keys(table: Any, names: Sequence[str]) -> list[str]:
+    by_name = {column.name: column.key for column in table.c}
+    return [by_name[name] for name in names]
+
+
+def last_number(connection: Any, column: Any) -> int | None:
+    """The last number that PostgreSQL has given to rows, by the column that has them.
+
+    :return: ``None`` if no sequence of the column's gives them one after the other.
+    """
+    known = connection.engine.dialect.__dict__.setdefault("_nefertari_sequences", {})
+    table = _name(column.table, connection)
+    if (table, column.name) not in known:
+        values = {"table": table, "column": column.name}
+        known[table, column.name] = connection.execute(_SEQUENCE, values).scalar()
+    sequence = known[table, column.name]
+    if sequence is None:
+        return None
+    found = connection.execute(_LAST, {"sequence": sequence}).scalar()
+    return -(2**63) if found is None else int(found)
+
+
+# One that gives numbers in advance to each session gives them in no order.
+_SEQUENCE = sa.text(
+    "SELECT seqrelid::regclass::text FROM pg_sequence "
+    "WHERE seqrelid = pg_get_serial_sequence(:table, :column)::regclass "
+    "AND seqcache = 1 AND seqincrement > 0 AND NOT seqcycle"
+)
+_LAST = sa.text("SELECT pg_sequence_last_value(CAST(:sequence AS text)::regclass)")
+
+
+def _name(table: Any, connection: Any) -> str:
+    name: str = connection.dialect.identifier_preparer.format_table(table)
+    return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyramid.config import Configurator
@@ -11,8 +11,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
 
-from nefertari_engine_base.engines import engines_of
-from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
+from nefertari_engine_base.engines import Engines, engines_of
+from nefertari_engine_base.exceptions import (
+    ConfigurationError,
+    PrimaryError,
+    UnmappableField,
+)
 from nefertari_engine_base.generation import generate_document
 from nefertari_engine_base.primary.sqla import SQLAlchemyEngine
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
@@ -26,20 +30,14 @@ _MOST_ROWS = 100_000
 
 
 class DroppingEngine(MemoryEngine):
-    """Does not write every second document: what is compared has to notice.
+    """Does not write every second document: what is compared has to notice."""
 
-    :attr armed: whether it does that already.
-    """
-
-    armed = False
     _count = 0
 
     def write(
         self, schema: ModelSchema, writes: Iterable[Write]
     ) -> Sequence[WriteResult]:
         """Say of all that they are written."""
-        if not self.armed:
-            return super().write(schema, writes)
         results: list[WriteResult] = []
         for write in writes:
             self._count += 1
@@ -50,6 +48,10 @@ class DroppingEngine(MemoryEngine):
         return results
 
 
+class CannotStart(Exception):
+    """Triggers cannot be installed while the test holds the lock of its database."""
+
+
 class Application:
     """An application over the engine of a test.
 
@@ -57,42 +59,78 @@ class Application:
         document.
     """
 
+    primary: SQLAlchemyEngine
+    memory: MemoryEngine
+    engines: Engines
+
     def __init__(self, engine: Engine, options: Options, record: Record) -> None:
+        self._engine = engine
         self._options = options
         self._record = record
-        self.primary = SQLAlchemyEngine(engine)
-        self.memory = DroppingEngine() if options.drops else MemoryEngine()
+        self._accepted: dict[type, SecondaryOptions] = {}
         self.initially_refused: set[tuple[str, str]] = set()
-        config = Configurator(settings=options.settings)
+        self._configure()
+
+    def _configure(self) -> None:
+        self.primary = self._make_primary()
+        self.memory = DroppingEngine() if self._options.drops else MemoryEngine()
+        config = Configurator(settings=self._options.settings)
         config.include("nefertari_engine_base")
         config.add_primary_engine(self.primary)
         config.add_secondary_engine(self.memory)
         config.commit()
         self.engines = engines_of(config.registry)
 
-    def arm(self) -> None:
-        """Begin to drop documents, if that is wanted."""
-        if isinstance(self.memory, DroppingEngine):
-            self.memory.armed = True
+    def _make_primary(self) -> SQLAlchemyEngine:
+        capture = self._options.capture or "session"
+        return SQLAlchemyEngine(self._engine, capture=capture)
 
     def add(self, mappers: Sequence[Mapper[Any]]) -> None:
-        """Give mapped classes documents, as far as they can have any."""
+        """Give mapped classes documents, as far as they can have any.
+
+        :raises CannotStart: if the application is of no use any more.
+        """
         chosen: dict[type, SecondaryOptions] = {}
         for mapper in mappers:
             self._record.offered += 1
             self._choose(mapper, chosen)
-        for model, options in chosen.items():
-            self.engines.add_model(model, options)
         try:
-            self.engines.complete()
-            self._install_triggers()
-        except ConfigurationError as error:
-            # What describes each of them alone has no objection.
-            self._record.note(Phase.START, error)
-            return
-        self._record.accepted += [model.__name__ for model in chosen]
+            self._complete(chosen)
+        except ConfigurationError:
+            # What describes each of them alone had no objection.
+            self._add_each(chosen)
         for model in chosen:
+            if model in self._accepted:
+                self._record.accepted.append(model.__name__)
+                self._fill(self.engines.schemas[model.__name__])
+
+    def _add_each(self, chosen: Mapping[type, SecondaryOptions]) -> None:
+        """Find out which of some models it is that an application cannot have."""
+        before = dict(self._accepted)
+        for model, options in chosen.items():
+            self._restart()
+            try:
+                self._complete({model: options})
+            except ConfigurationError as error:
+                self._record.refuse(f"{type(error).__name__}: {str(error)[:160]}")
+                self._restart()
+        for model in before:
             self._fill(self.engines.schemas[model.__name__])
+
+    def _restart(self) -> None:
+        """Begin again with the models that were accepted."""
+        self.close()
+        accepted, self._accepted = self._accepted, {}
+        self._configure()
+        self._complete(accepted)
+
+    def _complete(self, models: Mapping[type, SecondaryOptions]) -> None:
+        """:raises ConfigurationError: if one of the models cannot be had."""
+        for model, options in models.items():
+            self.engines.add_model(model, options)
+        self.engines.complete()
+        self._install_triggers()
+        self._accepted.update(models)
 
     def close(self) -> None:
         """Stop to follow."""
@@ -166,8 +204,7 @@ class Application:
                 return options
             return chosen.get(other) or self.engines.options_of(other)
 
-        trial = SQLAlchemyEngine(self.primary.engine)
-        described = trial.describe(model, options_of)
+        described = self._make_primary().describe(model, options_of)
         generate_document(described, MemoryEngine())
         for name in described.stored:
             getattr(model, name)
@@ -176,8 +213,13 @@ class Application:
 
     def _install_triggers(self) -> None:
         if self._options.capture == "triggers":
-            for triggers in self.primary.triggers(list(self.engines.secondaries)):
-                triggers.install()
+            try:
+                for triggers in self.primary.triggers(list(self.engines.secondaries)):
+                    triggers.install()
+            except PrimaryError as error:
+                if "locked" in str(error):
+                    raise CannotStart from error
+                raise
 
     def _fill(self, schema: ModelSchema) -> None:
         """Write the documents of the rows that are there already.
@@ -202,10 +244,17 @@ class Application:
             return
         loaded = documents.get(schema.name, {})
         writes = [Write(id_, 0, text) for id_, text in loaded.items()]
-        results = self.memory.write(schema, writes)
+        # Not those that are to be dropped.
+        results = MemoryEngine.write(self.memory, schema, writes)
         refused = [one.id for one in results if one.outcome is not Outcome.WRITTEN]
         self.initially_refused.update((schema.name, id_) for id_ in refused)
         self.initially_refused.update((ref.model, ref.id) for ref in errors)
+
+
+def remove_triggers(engine: Engine) -> None:
+    """Take off the triggers that an earlier application has put on tables."""
+    for triggers in SQLAlchemyEngine(engine).triggers([MemoryEngine.name]):
+        triggers.remove()
 
 
 def can_be_added(options: Options, engine: Engine, mapper: Mapper[Any]) -> bool:

@@ -95,7 +95,7 @@ class _ModelComparison:
                 by_id.setdefault(id_, []).append(values)
         for id_, (values, *others) in by_id.items():
             if others:
-                # Of concrete inheritance: each table counts for itself.
+                # Of concrete inheritance, where each table counts for itself; of joins.
                 record.uncompared.append(f"{self._schema.name}: rows with the same key")
             elif not self._whole.is_refused(self._schema.name, id_):
                 self._compare_row(id_, values)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import MetaData, Table, event, func, select
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import session as sessions
 from sqlalchemy.pool import Pool
 from sqlalchemy.schema import sort_tables_and_constraints
@@ -28,7 +29,12 @@ with _LISTENERS.recording():
     from nefertari_engine_base.primary.sqla import tables
     from nefertari_engine_base.sync.catch_up import catch_up, indebted
     from nefertari_engine_base.sync.worker import drain
-    from tests.peers.sqlalchemy.application import Application, can_be_added
+    from tests.peers.sqlalchemy.application import (
+        Application,
+        CannotStart,
+        can_be_added,
+        remove_triggers,
+    )
     from tests.peers.sqlalchemy.comparing import Comparison
 
 #: Databases that the primary can have its outbox in.
@@ -67,6 +73,8 @@ class Following:
         """The fixtures of a test begin, which may lock the database."""
         if (database := self._database_to_follow()) is not None:
             _empty_outbox(database)
+            if self._options.capture == "triggers":
+                remove_triggers(database)
 
     def begin(self, item: Any, record: Record) -> None:
         """A test begins, after its fixtures."""
@@ -79,8 +87,6 @@ class Following:
         if item.cls.__name__ not in _CONFIGURE_THEMSELVES:
             self._mappers.configure()
         self._add_models()
-        if self._application is not None:
-            self._application.arm()
 
     def end(self, item: Any, record: Record, passed: bool) -> None:
         """A test ends, before its fixtures do."""
@@ -92,7 +98,8 @@ class Following:
                     self._converge(item, record, self._application)
         finally:
             self._mappers.end()
-            self._close(record)
+            self._record = self._database = None
+            self._close_application(record)
 
     def _database_to_follow(self) -> Engine | None:
         database: Any = config.db
@@ -116,6 +123,9 @@ class Following:
                 if self._application is None:
                     self._application = Application(database, self._options, record)
                 self._application.add(fresh)
+            except CannotStart as error:
+                record.uncompared.append(str(error.__doc__))
+                self._close_application(record)
             except Exception as error:  # noqa: BLE001 - it is not the test's
                 record.note(Phase.START, error)
 
@@ -139,11 +149,9 @@ class Following:
 
     def _stop(self) -> None:
         """Mappers are thrown away, which no application does that goes on."""
-        application, self._application = self._application, None
-        if application is not None and self._record is not None:
+        if self._application is not None and self._record is not None:
             self._record.uncompared.append("the test throws mappers away")
-            with _noted(self._record, Phase.CLOSE), self._mappers.held():
-                application.close()
+            self._close_application(self._record)
             self._mappers.forget()
 
     def _count_hidden(self) -> None:
@@ -172,9 +180,8 @@ class Following:
                 refused = _undelivered(application, record)
                 Comparison(application, record, bare, refused).all()
 
-    def _close(self, record: Record) -> None:
+    def _close_application(self, record: Record) -> None:
         application, self._application = self._application, None
-        self._record = self._database = None
         with _noted(record, Phase.CLOSE), self._mappers.held():
             if application is not None:
                 application.close()
@@ -241,7 +248,7 @@ def _commit_sessions(record: Record) -> None:
         except Exception as error:  # noqa: BLE001 - the test left it in any state
             session.rollback()
             fault = Fault.of(error, phase=Phase.HARNESS.value)
-            if fault.ours:
+            if fault.ours and not isinstance(error, DBAPIError):
                 record.faults.append(fault)
 
 

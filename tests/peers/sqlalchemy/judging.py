@@ -16,6 +16,11 @@ from tests.peers.sqlalchemy.records import Fault, Phase, Record
 #: followed.
 MOST_INDEBTED = 0.05
 
+#: Of many tests, the share in which something was compared: less says little. Others
+#: write nothing, or map nothing that has a table.
+LEAST_COMPARED = 0.45
+_MANY = 5000
+
 #: Why documents may be refused: what the tests have in their keys and values.
 _REFUSALS = re.compile(
     r"an id has 1 to 512 bytes|cannot be converted|no JSON|is not |has no |: .* is no "
@@ -109,9 +114,16 @@ class Judgement:
         return len(self.indebted) > MOST_INDEBTED * written
 
     @property
+    def is_blind(self) -> bool:
+        """Whether so little was compared that the rest says little."""
+        compared = sum(bool(one.compared) for one in self.records)
+        many = len(self.records)
+        return many >= _MANY and compared < LEAST_COMPARED * many
+
+    @property
     def passed(self) -> bool:
         """Whether all is as it should be."""
-        return not self.unexpected and not self.is_indebted
+        return not (self.unexpected or self.is_indebted or self.is_blind)
 
     def _wrong_with(self, record: Record) -> Iterator[tuple[Kind, str, str]]:
         plainly = self.baseline.get(record.id, "unknown")

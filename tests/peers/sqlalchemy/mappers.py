@@ -29,9 +29,10 @@ class Mappers:
         self._discarding = discarding
         self._is_held = False
         self._test_class: object = None
-        #: The test class in whose fixtures a class was mapped; ``None``: in a test.
-        self._origins: WeakKeyDictionary[type, object] = WeakKeyDictionary()
-        self._taken: WeakSet[type] = WeakSet()
+        #: The test class in whose fixtures a class was mapped; ``None``: in a test. It
+        #: is not the class that counts: many tests map the same ones anew.
+        self._origins: WeakKeyDictionary[Mapper[Any], object] = WeakKeyDictionary()
+        self._taken: WeakSet[Mapper[Any]] = WeakSet()
         self._hear()
 
     def begin(self, test_class: object) -> None:
@@ -39,12 +40,12 @@ class Mappers:
         self._taken = WeakSet()
         self._test_class = test_class
         for mapper in all_mappers():
-            self._origins.setdefault(mapper.class_, test_class)
+            self._origins.setdefault(mapper, test_class)
 
     def end(self) -> None:
         """A test ends."""
         for mapper in all_mappers():
-            self._origins.setdefault(mapper.class_, None)
+            self._origins.setdefault(mapper, None)
 
     def forget(self) -> None:
         """Offer those anew that were taken."""
@@ -60,7 +61,7 @@ class Mappers:
             for mapper in all_mappers()
             if mapper.configured and self._is_open(mapper) and is_wanted(mapper)
         ]
-        self._taken.update(mapper.class_ for mapper in found)
+        self._taken.update(found)
         return sorted(found, key=_depth_and_name)
 
     @contextmanager
@@ -90,9 +91,8 @@ class Mappers:
     def _is_open(self, mapper: Mapper[Any]) -> bool:
         """Whether a mapper is one of the test, and was not taken yet. Those of other
         tests may have no table any more."""
-        model = mapper.class_
-        of_test = self._origins.get(model, self._test_class) is self._test_class
-        return of_test and model not in self._taken
+        origin = self._origins.get(mapper, self._test_class)
+        return origin is self._test_class and mapper not in self._taken
 
     def _hear(self) -> None:
         configure = mapperlib._configure_registries

@@ -53,6 +53,8 @@ def _figures(judgement: Judgement) -> Iterator[str]:
         f"{_sum(records, lambda one: one.rows)} rows, in "
         f"{sum(bool(one.compared) for one in records)} tests"
     )
+    if judgement.is_blind:
+        yield "  That is too little."
     yield (
         f"entries left at the end: "
         f"{_sum(records, lambda one: sum(one.entries.values()))}, in "
@@ -67,7 +69,7 @@ def _figures(judgement: Judgement) -> Iterator[str]:
 
 def _uncompared(records: Sequence[Record]) -> Iterator[str]:
     found = Counter(
-        re.sub(r"^\w+: |\b\w+\.\w+", "", reason)[:90]
+        re.sub(r"^\w+: (\(\S+\) )?", "", reason)[:90]
         for record in records
         for reason in record.uncompared
     )

@@ -68,9 +68,9 @@ class EngineSettings:
     :attr suspended: ``nefertari.sync.suspended``: names of models whose documents do
         not follow changes that this process makes, which are owed; ``*`` for all. See
         :mod:`nefertari_engine_base.sync.suspension`. Default: none.
-    :attr uncaptured: ``nefertari.uncaptured``: what becomes of a statement whose changes
-        cannot be followed exactly: ``resync`` has workers synchronise the models that
-        it may concern, ``refuse`` raises an error. Default ``resync``.
+    :attr uncaptured: ``nefertari.uncaptured``: what becomes of a statement whose
+        changes cannot be followed exactly: ``resync`` has workers synchronise the
+        models that it may concern, ``refuse`` raises an error. Default ``resync``.
     :attr check_interval: ``nefertari.sync.check_interval``: seconds between two looks
         of a worker at the indices, whether they have lost what they held; see
         :mod:`nefertari_engine_base.sync.losses`. Default 30.
@@ -174,8 +174,9 @@ def _uncaptured(value: str) -> Uncaptured:
     try:
         return Uncaptured(str(value).strip().lower())
     except ValueError:
+        words = ", ".join(Uncaptured)
         raise ConfigurationError(
-            f"nefertari.uncaptured = {value!r}: expected one of {', '.join(Uncaptured)}."
+            f"nefertari.uncaptured = {value!r}: expected one of {words}."
         ) from None
 
 

@@ -2,11 +2,11 @@
 
 The dialect
     executes, commits and rolls back whatever anybody has asked for, by a session, a
-    connection or an engine. Its methods are replaced, on the dialect of each engine that
-    is followed, by functions that call them. There are events for executing, but a
+    connection or an engine. Its methods are replaced, on the dialect of each engine
+    that is followed, by functions that call them. There are events for executing, but a
     listener cannot see to what comes after; and none for the rest that could do it in
-    the place of the dialect. Events of an engine cost every statement of the application
-    more. https://docs.sqlalchemy.org/en/20/core/internals.html#sqlalchemy.engine.Dialect
+    the place of the dialect. Events of an engine cost every statement of the
+    application more. https://docs.sqlalchemy.org/en/20/core/internals.html#sqlalchemy.engine.Dialect
 Session
     tells which transactions are its own, so that what they have committed is delivered
     when the session can be used again.

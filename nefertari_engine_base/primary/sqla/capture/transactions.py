@@ -1,8 +1,8 @@
 """What belongs to the running transaction of a connection: its entries, and its end.
 
 An entry counts as written only as long as the database's transaction and savepoint live
-that it was written in; so no books are kept of what was written. What is kept is little:
-the touches that can still travel with the ``COMMIT`` (see :mod:`..libpq`), and for a
+that it was written in; so no books are kept of what was written. Little is kept: the
+touches that can still travel with the ``COMMIT`` (see :mod:`..libpq`), and for a
 process that delivers inline the numbers of its entries, of which those count that the
 database shows after the commit.
 
@@ -178,7 +178,7 @@ class Transaction:
         entries: Iterable[OutboxEntry] = (),
         numbers: Iterable[int] = (),
     ) -> None:
-        """These were written: this process may want to deliver them after the commit."""
+        """These were written: this process may want to deliver them then."""
         part = self.part(following)
         part.outbox = outbox
         room = self.room(following)
@@ -212,8 +212,8 @@ class Transaction:
     # --- ends
 
     def doom(self, connection: Connection, error: BaseException) -> None:
-        """Let the transaction, or the savepoint that has begun last, not be committed by
-        anybody: what has been executed in it was refused."""
+        """Let nobody commit the transaction, or the savepoint that has begun last:
+        what has been executed in it was refused."""
         self.doomed, self.doomed_in = error, frozenset(self.savepoints)
         dialect, driver = connection.dialect, driver_of(connection.connection)
         if dialect.name == "sqlite" and not connection.in_nested_transaction():

@@ -35,7 +35,7 @@ class Uncaptured(StrEnum):
     REFUSE = "refuse"
 
 
-class Capture(StrEnum):
+class CaptureMode(StrEnum):
     """Who tells of changes in a SQL database."""
 
     #: The sessions of this process.
@@ -106,7 +106,7 @@ class EngineSettings:
 
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
-    capture: Capture = Capture.SESSION
+    capture: CaptureMode = CaptureMode.SESSION
     suspended: Suspension = NOTHING_SUSPENDED
     uncaptured: Uncaptured = Uncaptured.RESYNC
     check_interval: float = 30.0
@@ -180,13 +180,14 @@ def _uncaptured(value: str) -> Uncaptured:
         ) from None
 
 
-def capture_of(word: object) -> Capture:
+def capture_of(word: object) -> CaptureMode:
     """The capture of this name. :raises ConfigurationError: if there is none."""
     try:
-        return Capture(str(word).strip().lower())
+        return CaptureMode(str(word).strip().lower())
     except ValueError:
+        words = ", ".join(CaptureMode)
         raise ConfigurationError(
-            f"nefertari.capture = {str(word)!r}: expected one of {', '.join(Capture)}."
+            f"nefertari.capture = {str(word)!r}: expected one of {words}."
         ) from None
 
 

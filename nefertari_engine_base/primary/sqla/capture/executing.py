@@ -254,7 +254,11 @@ def _execute_compiled(
         return texts.execute(followings, call, text, context)
     enforced = are_keys_enforced(connection)
     plans = [(one, plan_of(compiled, one, enforced)) for one in followings]
-    found = [(one, plan) for one, plan in plans if plan is not None]
+    found = [
+        (one, plan)
+        for one, plan in plans
+        if plan is not None and not _is_elsewhere(plan, context)
+    ]
     if not found:
         return call()
     transaction = transaction_of(connection)
@@ -267,3 +271,12 @@ def _execute_compiled(
             )
             call = partial(execution.run, call)
         return call()
+
+
+def _is_elsewhere(plan: Plan, context: Any) -> bool:
+    """Whether the rows are of another schema than those of the documents."""
+    translated = dml.schemas_translated(context)
+    if not translated or plan.table is None:
+        return False
+    schema = plan.table.table.schema
+    return bool(translated.get(schema, schema) != schema)

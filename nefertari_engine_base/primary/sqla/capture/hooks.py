@@ -37,6 +37,9 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
 #: What is followed, by dialect.
 FOLLOWED: WeakKeyDictionary[Dialect, list[Following]] = WeakKeyDictionary()
 
+#: The engine that each was made for.
+_ENGINES: dict[Following, Engine] = {}
+
 _EXECUTING = ("do_execute", "do_executemany", "do_execute_no_params")
 
 
@@ -49,10 +52,12 @@ def follow(engine: Engine, following: Following) -> None:
         _replace(dialect)
     if following not in known:
         known.append(following)
+    _ENGINES.setdefault(following, engine)
 
 
 def forget(following: Following) -> None:
     """Report nothing more of what is followed."""
+    _ENGINES.pop(following, None)
     for known in FOLLOWED.values():
         if following in known:
             known.remove(following)
@@ -84,8 +89,19 @@ def listen() -> None:
 def _after_begin(
     session: Session, transaction: SessionTransaction, connection: Connection
 ) -> None:
+    if connection.dialect not in FOLLOWED:
+        _follow_same(connection.engine)
     if connection.dialect in FOLLOWED:
         transaction_of(connection).session = ref(session)
+
+
+def _follow_same(engine: Engine) -> None:
+    """Follow an engine of a session that leads to a database which is followed."""
+    if engine.url.database in (None, "", ":memory:"):
+        return
+    for following, known in list(_ENGINES.items()):
+        if known.url == engine.url:
+            follow(engine, following)
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType
 
 from sqlalchemy.engine import Connection, TwoPhaseTransaction
 
@@ -75,7 +74,7 @@ class Transaction:
     :attr context: of the statement that has been executed last, if it is executed in
         several batches.
     :attr is_own: it was begun here, for one statement, and ends with that.
-    :attr session: the session that drives the connection, if one does.
+    :attr session: gives the session that drives the connection, if one does.
     """
 
     parts: dict[Following, Part] = field(default_factory=dict)
@@ -87,7 +86,7 @@ class Transaction:
     doomed_in: frozenset[str] = frozenset()
     context: Any = None
     is_own: bool = False
-    session: ReferenceType[Any] | None = None
+    session: Callable[[], Any] | None = None
 
     @property
     def is_busy(self) -> bool:

@@ -113,7 +113,8 @@ class PrimaryError(EngineError):
 
 
 class UncapturedStatement(PrimaryError):
-    """A statement that changes rows which cannot be known; it was not executed."""
+    """A statement that changes rows which cannot be known, where the settings refuse
+    such; nothing of it can be committed."""
 
 
 class ConversionError(EngineError, ValueError):

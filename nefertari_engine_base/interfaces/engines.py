@@ -29,6 +29,10 @@ class IPrimaryEngine(Interface):
     """Adapter to the store that owns the data."""
 
     name = Attribute("Short name, shown in messages and in Page.engine.")
+    follows_rows = Attribute(
+        "bool: entries follow from the rows that statements change, as TableChanging "
+        "announces them, and not from the events of instances."
+    )
     capabilities = Attribute("Capability flags: what this store can promise.")
 
     def owns(model: type) -> bool:

@@ -34,7 +34,6 @@ from nefertari_engine_base.sync import failures, suspension, visibility
 from nefertari_engine_base.sync.delivery import deliver_inline
 from nefertari_engine_base.values import (
     Action,
-    Capability,
     Change,
     Debt,
     OutboxEntry,
@@ -202,7 +201,7 @@ class TouchDocuments:
 
     def __call__(self, event: IInTransaction) -> None:
         """Hear an event."""
-        if Capability.FOLLOWS_ROWS in event.primary.capabilities:
+        if event.primary.follows_rows:
             return
         graph, bases = self._engines.graph, self._engines.bases(event.model)
         off = suspension.current(self._engines.settings.suspended)

@@ -150,7 +150,8 @@ class WritingSuite:
     def test_a_statement_deletes_what_it_finds(self, bench: Bench[PrimaryKit]) -> None:
         bench.fill()
         bench.delete_where("Film", "year", 1979)
-        assert bench.entries() == [("Film", "", "1")]
+        entries = bench.entries()
+        assert entries == [("Film", "", "1")], entries
         bench.assert_converged()
         assert set(bench.index()) == {"2", "3", "4"}
 

@@ -17,10 +17,6 @@ class Capability(Flag):
     SAVEPOINTS = auto()
     #: Claimed entries are locked by the database; elsewhere they carry a lease.
     SKIP_LOCKED = auto()
-    #: Entries follow from the rows that statements change, which
-    #: :class:`~nefertari_engine_base.events.TableChanging` announces; not from the
-    #: events of instances.
-    FOLLOWS_ROWS = auto()
     #: Reads are sorted by fields of embedded rows as well.
     RELATED_SORT = auto()
 

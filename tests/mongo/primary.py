@@ -30,6 +30,7 @@ class Clocked(MongoOutbox):
 @implementer(IPrimaryEngine)
 class Primary:
     name = "mongo"
+    follows_rows = False
     capabilities = Capability.NONE
 
     def __init__(self, database):

@@ -51,6 +51,7 @@ class MongoDBEngine:
     """
 
     name = "mongo"
+    follows_rows = False
     #: See :attr:`IPrimaryEngine.capabilities`.
     capabilities = Capability.NONE
 

@@ -60,6 +60,7 @@ class SQLAlchemyEngine:
     """
 
     name = "sqla"
+    follows_rows = True
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class SQLAlchemyEngine:
     def capabilities(self) -> Capability:
         """See :attr:`IPrimaryEngine.capabilities`."""
         flags = Capability.TRANSACTIONAL | Capability.SAVEPOINTS
-        flags |= Capability.RELATED_SORT | Capability.FOLLOWS_ROWS
+        flags |= Capability.RELATED_SORT
         if self.engine.dialect.name == "postgresql":
             flags |= Capability.SKIP_LOCKED
         return flags

@@ -34,6 +34,10 @@ class Endless(LookupError):
     """Rules that lead back to a table by way of others: not followed row by row."""
 
 
+#: A model, a path, and the columns of the key that its documents are named by.
+_Touched = tuple[str, str, tuple[str, ...]]
+
+
 class Level:
     """The rows of one table that follow those of another one.
 
@@ -41,7 +45,13 @@ class Level:
     :attr is_recursive: rows may follow rows of the same table.
     """
 
-    def __init__(self, rule: Rule, parents: Select[Any], cause: Cause) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        parents: Select[Any],
+        cause: Cause,
+        covered: frozenset[_Touched] = frozenset(),
+    ) -> None:
         self.rule, self.cause = rule, cause
         self.table = rule.child
         self.goes = cause is Cause.DELETE and rule.action == "CASCADE"
@@ -49,6 +59,7 @@ class Level:
             below.child is rule.child for below in rule.child.rules.get(cause, ())
         )
         self._parents = parents
+        self._covered = covered
 
     def entries(self, enforced: bool) -> EntrySet | None:
         """What makes the entries of these rows; ``None`` if they touch nothing."""
@@ -64,11 +75,19 @@ class Level:
 
     def _readings(self, enforced: bool) -> Iterator[Reading]:
         if self.goes:
-            yield from of_deleted(self.table.captures, enforced)
+            for reading in of_deleted(self.table.captures, enforced):
+                if not self._is_covered(reading.capture):
+                    yield reading
         else:
             changed = set(self.rule.columns)
             known = changed if self.rule.action != "SET DEFAULT" else set()
             yield from of_updated(self.table.captures, changed, known)
+
+    def _is_covered(self, capture: Capture) -> bool:
+        """Whether the rows that are followed touch the same documents."""
+        referred = dict(zip(self.rule.columns, self.rule.referred, strict=True))
+        key = tuple(referred.get(column.name, "") for column in capture.key)
+        return (capture.root, capture.path, key) in self._covered
 
     def rows(self, names: Sequence[str]) -> Select[Any]:
         """Selects columns of these rows, and what becomes of those that change."""
@@ -154,10 +173,16 @@ def levels(
     :raises Endless: if the rules lead in a circle.
     """
     found: list[Level] = []
+    covered = frozenset(
+        (one.root, one.path, tuple(column.name for column in one.key))
+        for one in table.captures
+        if cause is Cause.DELETE and one.referrers is None and not one.only_updates
+    )
     todo: list[tuple[Level, tuple[FollowedTable, ...]]] = []
     for rule in table.rules.get(cause, ()):
         if cause is Cause.DELETE or changed & set(rule.referred):
-            todo.append((Level(rule, rows(rule.referred), cause), (table,)))
+            level = Level(rule, rows(rule.referred), cause, covered)
+            todo.append((level, (table,)))
     while todo:
         level, passed = todo.pop(0)
         if level.table in passed and not (

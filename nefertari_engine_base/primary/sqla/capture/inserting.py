@@ -283,7 +283,8 @@ def _keys(table: Any, names: Sequence[str]) -> list[str]:
 def last_number(connection: Any, column: Any) -> int | None:
     """The last number that PostgreSQL has given to rows, by the column that has them.
 
-    :return: ``None`` if no sequence of the column's gives them one after the other.
+    :return: ``None`` if it has given none, or if no sequence of the column's gives them
+        one after the other.
     """
     known = connection.engine.dialect.__dict__.setdefault("_nefertari_sequences", {})
     table = _name(column.table, connection)
@@ -294,7 +295,7 @@ def last_number(connection: Any, column: Any) -> int | None:
     if sequence is None:
         return None
     found = connection.execute(_LAST, {"sequence": sequence}).scalar()
-    return -(2**63) if found is None else int(found)
+    return None if found is None else int(found)
 
 
 # One that gives numbers in advance to each session gives them in no order.

@@ -101,6 +101,9 @@ class EntrySet:
         :param values: of the parameters of ``rows``.
         :param most: how many numbers of entries are wanted.
         """
+        chosen = {reading.capture.root for reading in self.readings}
+        if not any(chosen.intersection(names) for names in wanted.values()):
+            return Made(None)
         dialect = connection.dialect
         announced = into.is_announced
         key = (

@@ -16,6 +16,7 @@ from benchmarks import (
     draining,
     generation,
     imports,
+    mongo,
     pages,
     sync,
     triggers,
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "pages": pages.run,
     "sync": sync.run,
     "triggers": triggers.run,
+    "mongo": mongo.run,
     "waking": waking.run,
     "draining": draining.run,
     "generation": generation.run,
@@ -52,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = options.seed if options.seed is not None else random.randrange(10_000)
     _describe_machine(console, seed)
     results: dict[str, Result] = {}
-    with running("elasticsearch", "postgresql") as urls:
+    with running("elasticsearch", "postgresql", "mongodb") as urls:
         scale = QUICK if options.quick else 1.0
-        setting = Setting(urls["elasticsearch"], urls["postgresql"], scale, seed)
+        setting = Setting(**urls, scale=scale, seed=seed)
         for name in options.names or BENCHMARKS:
             results[name] = BENCHMARKS[name](setting)
             show(console, results[name])

@@ -24,12 +24,14 @@ class Setting:
 
     :attr elasticsearch: URL of the search server.
     :attr postgresql: URL of the database, in SQLAlchemy's form.
+    :attr mongodb: URL of the server of MongoDB's protocol.
     :attr scale: 1 is a full run; a part of it measures less, and less exactly.
     :attr seed: of the order of the contenders and of all input.
     """
 
     elasticsearch: str
     postgresql: str
+    mongodb: str
     scale: float = 1.0
     seed: int = 1
 

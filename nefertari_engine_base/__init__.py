@@ -26,7 +26,7 @@ from nefertari_engine_base.config import (
     sync_status_of_request,
 )
 from nefertari_engine_base.document_fields import document_field
-from nefertari_engine_base.engines import Engines, engines_of
+from nefertari_engine_base.engines import Engines, engines_of, secondary_of
 from nefertari_engine_base.events import (
     ChangesCommitted,
     DeliveryEnded,
@@ -57,6 +57,7 @@ __all__ = [
     "Reindex",
     "document_field",
     "secondary",
+    "secondary_of",
     # Events
     "ChangesCommitted",
     "DeliveryEnded",

@@ -123,7 +123,8 @@ def _decode_interval(value: int) -> timedelta:
 
 
 def _encode_bytes(value: Any) -> str:
-    return base64.b64encode(bytes(value)).decode("ascii")
+    # Of a number, bytes() would make so many.
+    return base64.b64encode(memoryview(value)).decode("ascii")
 
 
 def _decode_bytes(value: str) -> bytes:

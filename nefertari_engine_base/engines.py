@@ -8,14 +8,17 @@ directives while the application is configured, and completed by
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from pyramid.registry import Registry
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import ConfigurationError, UnknownModel
-from nefertari_engine_base.generation import generate_document
+from nefertari_engine_base.generation import (
+    generate_document,
+    link_document,
+    model_of,
+)
 from nefertari_engine_base.interfaces import (
     IEngines,
     IOutbox,
@@ -131,7 +134,7 @@ class Engines:
             self._documents[engine.name, schema.name] = document
         if self.secondaries:
             first = next(iter(self.secondaries))
-            schema.model.secondary = self._documents[first, schema.name]  # type: ignore[attr-defined]
+            link_document(schema.model, self._documents[first, schema.name])
 
     def check_settings(self, event: object = None) -> None:
         """Check what the settings say of models; called when the application is made.
@@ -280,9 +283,23 @@ def owner_of(model: type) -> Engines:
     )
 
 
-def _primary_class(model: Any) -> type:
-    primary: type = getattr(model, "primary", model)
-    return primary if isinstance(primary, type) else model
+def secondary_of(model: type) -> type:
+    """The generated class of a model, which is ``model.secondary`` unless the model has
+    an attribute of its own that is called so.
+
+    :raises UnknownModel: if it has no documents, or no application.
+    """
+    engines = owner_of(model)
+    if engines.secondary is None:
+        raise UnknownModel(
+            f"{_place(model)} has no documents: no secondary engine is included, such "
+            f"as nefertari_es."
+        )
+    return engines.document_class(engines.schema_of(model), engines.secondary.name)
+
+
+def _primary_class(model: type) -> type:
+    return model_of(model) or model
 
 
 def _place(model: type) -> str:

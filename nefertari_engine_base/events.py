@@ -125,6 +125,7 @@ class TableChanging:
     :attr documents: names of the models whose documents the statement may touch.
     :attr statement: its text, with placeholders for values.
     :attr wanted: the models whose documents are wanted, by secondary.
+    :attr owed: the models that are owed in place of that, by secondary.
     """
 
     table: str
@@ -134,11 +135,17 @@ class TableChanging:
     transaction: ITransactionLog
     primary: IPrimaryEngine
     wanted: dict[str, frozenset[str]] = field(default_factory=dict)
+    owed: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def touch(self, secondary: str, documents: Collection[str]) -> None:
         """See :meth:`ITableChanging.touch`."""
         known = self.wanted.get(secondary, frozenset())
         self.wanted[secondary] = known.union(documents)
+
+    def owe(self, secondary: str, documents: Collection[str]) -> None:
+        """See :meth:`ITableChanging.owe`."""
+        known = self.owed.get(secondary, frozenset())
+        self.owed[secondary] = known.union(documents)
 
 
 @implementer(IChangesCommitted)

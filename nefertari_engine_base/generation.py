@@ -4,11 +4,18 @@ A generated class has one base, the secondary engine's document class; the prima
 plain methods, properties and class attributes; and fields made anew by the secondary
 engine. It is an ordinary class to look at: its name, module, qualified name and
 docstring lead to the model, and ``Movie.secondary`` is where it says it is.
+
+A model may have an attribute of its own that is called ``secondary`` or ``primary``. It
+keeps that, and so does its document class. :func:`model_of` and
+:func:`~nefertari_engine_base.engines.secondary_of` know what belongs together, whatever
+the attributes are.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
@@ -22,22 +29,47 @@ NOT_INHERITED = "__not_inherited_by_secondary__"
 ONLY_FOR_PRIMARY = "__only_for_primary__"
 
 
+#: Names of the links between the two worlds.
+_PRIMARY, _SECONDARY = "primary", "secondary"
+
+#: The model of each generated class.
+_MODELS: WeakKeyDictionary[type, type] = WeakKeyDictionary()
+
+
 def generate_document(schema: ModelSchema, secondary: ISecondaryEngine) -> type:
     """Generate the document class of a model for a secondary engine.
 
     :raises UnmappableField: naming the model and the field.
     """
     namespace = {
+        _PRIMARY: schema.model,
         **_behaviour(schema),
         **_fields(schema, secondary),
         "__module__": schema.model.__module__,
         "__qualname__": f"{schema.model.__qualname__}.secondary",
         "__doc__": _docstring(schema, secondary),
-        "primary": schema.model,
     }
     document = type(schema.name, (secondary.document_base(),), namespace)
+    _MODELS[document] = schema.model
     secondary.attach(document, schema)
     return document
+
+
+def link_document(model: Any, document: type) -> None:
+    """Let ``model.secondary`` be a generated class, unless the model has something of
+    its own there: a mapped attribute would be stored no more."""
+    own = inspect.getattr_static(model, _SECONDARY, None)
+    if own is None or _is_generated(own):
+        model.secondary = document
+
+
+def model_of(document: object) -> type | None:
+    """The model of a generated class; ``None`` of anything else."""
+    return _MODELS.get(document) if isinstance(document, type) else None
+
+
+def _is_generated(value: object) -> bool:
+    return model_of(value) is not None
 
 
 def _fields(schema: ModelSchema, secondary: ISecondaryEngine) -> dict[str, Any]:
@@ -66,13 +98,10 @@ def _behaviour(schema: ModelSchema) -> dict[str, Any]:
         if owner is object or NOT_INHERITED in vars(owner):
             continue
         for name, value in vars(owner).items():
-            if not name.startswith("__") and name not in other | _LINKS:
+            is_link = name == _SECONDARY and _is_generated(value)
+            if not name.startswith("__") and name not in other and not is_link:
                 behaviour[name] = value
     return behaviour
-
-
-#: Names of the links between the two worlds.
-_LINKS = frozenset({"primary", "secondary"})
 
 
 def _docstring(schema: ModelSchema, secondary: ISecondaryEngine) -> str:

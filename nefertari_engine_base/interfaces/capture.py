@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from nefertari_engine_base.events import TableChanging
     from nefertari_engine_base.interfaces.delivery import IOutbox
     from nefertari_engine_base.sync.related import Dependency
     from nefertari_engine_base.values import Action, Change, Debt, OutboxEntry, Touch
@@ -33,11 +34,11 @@ class IPublisher(Interface):
     def publish_statement(
         transaction: ITransactionLog, table: str, action: Action,
         documents: frozenset[str], statement: str,
-    ) -> Mapping[str, frozenset[str]]:  # fmt: skip
+    ) -> TableChanging:  # fmt: skip
         """Announce a statement that is about to change rows of a table.
 
         :param documents: names of the models whose documents it may touch.
-        :return: the models whose documents are to have entries, by secondary.
+        :return: the event, which says whose documents are to have entries.
         """
 
     def is_heard(*events: type) -> bool:

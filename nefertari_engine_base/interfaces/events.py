@@ -62,6 +62,10 @@ class ITableChanging(Interface):
         """Write entries, for this secondary, of the documents of these models that the
         statement touches."""
 
+    def owe(secondary: str, documents: Collection[str]) -> None:
+        """Owe, to this secondary, those of these models whose documents the statement
+        touches."""
+
 
 class IChangesCommitted(Interface):
     """A transaction with changes was committed."""

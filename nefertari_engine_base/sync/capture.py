@@ -109,13 +109,13 @@ class Publisher:
     def publish_statement(
         self, transaction: ITransactionLog, table: str, action: Action,
         documents: frozenset[str], statement: str,
-    ) -> Mapping[str, frozenset[str]]:  # fmt: skip
+    ) -> TableChanging:  # fmt: skip
         """See :meth:`IPublisher.publish_statement`."""
         event = TableChanging(
             table, action, documents, statement, transaction, self._primary
         )
         self._engines.registry.notify(event)
-        return event.wanted
+        return event
 
     def is_heard(self, *events: type) -> bool:
         """See :meth:`IPublisher.is_heard`."""
@@ -184,7 +184,7 @@ class TouchRows:
             documents = event.documents
             if off:
                 owed = frozenset(filter(off.covers, documents))
-                event.transaction.owe(Debt(secondary, name) for name in sorted(owed))
+                event.owe(secondary, owed)
                 documents -= owed
             if documents:
                 event.touch(secondary, documents)

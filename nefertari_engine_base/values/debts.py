@@ -15,8 +15,8 @@ GONE = "the index was gone"
 REPLACED = "the index was replaced"
 OLDER = "the index is older than what was written to it"
 EMPTIED = "documents are missing from the index"
-UNCAPTURED = "a statement could not be followed"
 CLEARED = "the collection was dropped or replaced"
+UNFOLLOWED = "a write could not be followed"
 
 #: Those that ``catch-up`` is for; workers see to all others by themselves.
 LEFT_TO_PEOPLE = frozenset({SUSPENDED, GONE, REPLACED, OLDER, EMPTIED})

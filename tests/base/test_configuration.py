@@ -12,7 +12,7 @@ from pyramid.exceptions import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from nefertari_engine_base import Queryable, engines_of
+from nefertari_engine_base import Queryable, engines_of, secondary_of
 from nefertari_engine_base.exceptions import (
     ConfigurationError,
     EngineError,
@@ -111,6 +111,21 @@ def test_behaviour_of_mixins_and_bases_is_inherited_and_the_nearest_wins(configu
     assert Person.secondary.table() == "person"
     assert document.twice(2) == 4
     assert not hasattr(document, "metadata")
+
+
+def test_mapped_attributes_called_secondary_and_primary_stay_mapped(configure):
+    class Rank(new_base()):
+        __tablename__ = "ranks"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        primary: Mapped[str]
+        secondary: Mapped[str]
+
+    engines = configure(lambda config: config.add_secondary(Rank))
+    document = secondary_of(Rank)
+    properties = document._doc_type.mapping.to_dict()["properties"]
+    assert {"primary", "secondary"} <= properties.keys()
+    assert isinstance(Rank.secondary, sa.orm.InstrumentedAttribute)
+    assert engines.schema_of(document).model is Rank
 
 
 def test_documents_refuse_to_write_themselves(configure):

@@ -13,11 +13,12 @@ from benchmarks.setting import Setting
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_runs_and_its_ratios_are_numbers(
-    name, elasticsearch_url, postgresql_url
+    name, elasticsearch_url, postgresql_url, mongodb_url
 ):
-    result = BENCHMARKS[name](
-        Setting(elasticsearch_url, postgresql_url, scale=0.001, seed=3)
+    setting = Setting(
+        elasticsearch_url, postgresql_url, mongodb_url, scale=0.001, seed=3
     )
+    result = BENCHMARKS[name](setting)
     assert result.samples[result.baseline]
     for samples in result.samples.values():
         assert len(samples) == 2

@@ -3,7 +3,8 @@
 Writers write one document each, one after the other in any order: announce an entry,
 write, confirm, in steps of their own. A writer may die between any two, and its lease
 may end at any time; but one that dies writes nothing after its lease has ended.
-Deliveries claim, draw, load, write to the index and acknowledge. See
+Deliveries claim, draw, load, write to the index and acknowledge. A writer may deliver
+what it has written itself, and removes its entry then without confirming it. See
 :mod:`nefertari_engine_base.primary.mongo.outbox`.
 """
 
@@ -22,6 +23,7 @@ class Rules:
     keeps_unconfirmed: bool = True
     removes_as_claimed: bool = True
     adds_anew: bool = True
+    own_after_write: bool = True
 
 
 #: Who has claimed an entry that is free.
@@ -63,6 +65,7 @@ class State(NamedTuple):
 
     :attr writers: the next step of each.
     :attr versions: how many were drawn.
+    :attr own: each writer's delivery of what it has written.
     :attr expiries: how many claims may still expire before their deliveries end.
     :attr index: version and contents of the document there.
     """
@@ -71,6 +74,7 @@ class State(NamedTuple):
     writers: tuple[str, ...]
     entries: tuple[Entry, ...]
     workers: tuple[Worker, ...]
+    own: tuple[Worker, ...]
     versions: int = 0
     index: tuple[int, int] = (0, 0)
     expiries: int = 0
@@ -86,9 +90,10 @@ class EntryFirst:
         rules: Rules | None = None,
         deaths: bool = True,
         expiries: int = 0,
+        deliver_own: bool = False,
     ) -> None:
         self.writers, self.workers, self.deaths = writers, workers, deaths
-        self.expiries = expiries
+        self.expiries, self.deliver_own = expiries, deliver_own
         self.rules = rules or Rules()
         self.order = ("announce", "write") if self.rules.entry_first else ("write",)
         self.order += ("confirm",)
@@ -96,17 +101,23 @@ class EntryFirst:
     def initial(self) -> State:
         first = (self.order[0],) * self.writers
         workers = (Worker(),) * self.workers
-        return State(0, first, (), workers, expiries=self.expiries)
+        own = (Worker(),) * self.writers
+        return State(0, first, (), workers, own, expiries=self.expiries)
 
     def canonical(self, state: State) -> Hashable:
         # Deliveries may repeat for ever: of versions only their order can be seen.
-        versions = {0, state.index[0], *(worker.version for worker in state.workers)}
+        deliveries = (*state.workers, *state.own)
+        versions = {0, state.index[0], *(one.version for one in deliveries)}
         rank = {version: place for place, version in enumerate(sorted(versions))}
-        workers = [one._replace(version=rank[one.version]) for one in state.workers]
+
+        def ranked(workers: tuple[Worker, ...]) -> tuple[Worker, ...]:
+            return tuple(one._replace(version=rank[one.version]) for one in workers)
+
         return state._replace(
             versions=0,
             index=(rank[state.index[0]], state.index[1]),
-            workers=tuple(workers),
+            workers=ranked(state.workers),
+            own=ranked(state.own),
         )
 
     def problem(self, state: State) -> str | None:
@@ -123,7 +134,9 @@ class EntryFirst:
 
     def steps(self, state: State) -> Iterator[tuple[str, str, State]]:
         for number, step in enumerate(state.writers):
-            if step != "end":
+            if step == "deliver":
+                yield from self._deliver_own(state, number)
+            elif step != "end":
                 yield from self._write(state, number, step)
         for entry in state.entries:
             if not entry.settled and not self._is_doomed(state, entry):
@@ -157,7 +170,8 @@ class EntryFirst:
         self, state: State, number: int, step: str
     ) -> Iterator[tuple[str, str, State]]:
         who = f"writer {number}"
-        position = self.order.index("write" if step == "write in time" else step)
+        named = {"write in time": "write", "confirm at last": "confirm"}
+        position = self.order.index(named.get(step, step))
         following = (*self.order, "end")[position + 1]
 
         def then(after: str, **changed: object) -> State:
@@ -177,8 +191,48 @@ class EntryFirst:
             yield who, "writes", then(following, row=number + 1)
             if self.deaths and not self.rules.entry_first:
                 yield who, "writes and dies", then("end", row=number + 1)
+            if not self.rules.own_after_write and state.own[number].step == "idle":
+                version = state.versions + 1
+                early = Worker("put", version=version, loaded=state.row)
+                own = _exchanged(state.own, number, early)
+                yield who, "loads", state._replace(own=own, versions=version)
         else:
             yield who, "confirms", then("end", entries=self._confirmed(state, number))
+            if self.deliver_own and step == "confirm":
+                own = state.own
+                if own[number].step == "idle":
+                    own = _exchanged(own, number, Worker("draw"))
+                yield who, "begins to deliver", then("deliver", own=own)
+
+    def _deliver_own(
+        self, state: State, number: int
+    ) -> Iterator[tuple[str, str, State]]:
+        """The writer delivers what it has written, or fails to and confirms it."""
+        who, worker = f"writer {number}", state.own[number]
+
+        def goes_on(after: Worker, **changed: object) -> State:
+            own = _exchanged(state.own, number, after)
+            return state._replace(own=own, **changed)  # type: ignore[arg-type]
+
+        def ends(step: str, entries: tuple[Entry, ...]) -> State:
+            writers = list(state.writers)
+            writers[number] = step
+            return goes_on(Worker(), writers=tuple(writers), entries=entries)
+
+        yield who, "fails to deliver", ends("confirm at last", state.entries)
+        if worker.step == "draw":
+            version = state.versions + 1
+            after = worker._replace(step="load", version=version)
+            yield who, "draws", goes_on(after, versions=version)
+        elif worker.step == "load":
+            yield who, "loads", goes_on(worker._replace(step="put", loaded=state.row))
+        elif worker.step == "put":
+            index = max(state.index, (worker.version, worker.loaded))
+            yield who, "writes", goes_on(worker._replace(step="ack"), index=index)
+        else:
+            # Whoever has claimed it, and whether its lease lasts or not.
+            others = (one for one in state.entries if one.writer != number)
+            yield who, "removes its entry", ends("end", tuple(others))
 
     def _confirmed(self, state: State, number: int) -> tuple[Entry, ...]:
         own = [entry for entry in state.entries if entry.writer == number]
@@ -233,6 +287,12 @@ class EntryFirst:
             return False
         # What ends a lease leaves no mark on the entry; what confirms it does.
         return seen.confirmed == entry.confirmed or not self.rules.removes_as_claimed
+
+
+def _exchanged(
+    workers: tuple[Worker, ...], number: int, after: Worker
+) -> tuple[Worker, ...]:
+    return (*workers[:number], after, *workers[number + 1 :])
 
 
 def _swapped(entries: tuple[Entry, ...], old: Entry, new: Entry) -> tuple[Entry, ...]:

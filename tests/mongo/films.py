@@ -124,6 +124,7 @@ class Films:
 
     def entries(self):
         """(model, path) of what waits, sorted."""
+        self.outbox.flush()
         found = self.outbox.collections.outbox.find()
         return sorted((entry["model"], entry["path"]) for entry in found)
 

@@ -10,11 +10,11 @@ import mongoengine as me
 import pytest
 from bson import ObjectId
 from mongoengine.context_managers import switch_collection, switch_db
+from pymongo import UpdateMany
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect
 from pymongo.results import UpdateResult
 
-from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.primary.mongo import selecting
 from nefertari_engine_base.primary.mongo.collections import WRITER_LEASE
 from nefertari_engine_base.sync import suspended
@@ -430,9 +430,15 @@ def test_what_an_aggregation_writes_is_owed(films, film):
     films.assert_index_equals_collections()
 
 
-def test_bulk_write_is_refused_since_nobody_would_know_what_it_wrote(films, film):
-    with pytest.raises(PrimaryError, match="insert_many, update_many"):
-        Picture._get_collection().bulk_write([])
+def test_what_bulk_write_writes_is_owed_with_one_warning(films, film, caplog):
+    collection = Picture._get_collection()
+    result = collection.bulk_write([UpdateMany({}, {"$set": {"t": "by PyMongo"}})])
+    assert result.matched_count == 1
+    (warning,) = [one for one in caplog.records if "bulk_write" in one.message]
+    assert "Picture" in warning.message
+    films.catch_up()
+    films.assert_index_equals_collections()
+    assert films.index(Picture)[str(film.pk)]["title"] == "by PyMongo"
 
 
 # --- the order ---------------------------------------------------------------
@@ -486,6 +492,7 @@ def test_entries_are_stored_before_the_write_and_confirmed_after_it(
     before = state(film)
     write(film)
     after = state(film)
+    films.outbox.flush()
     assert before != after
     assert [step for step in steps if step[1] == before][-1][0] == "announce"
     assert steps[-1] == ("confirm", after)
@@ -528,6 +535,7 @@ def test_an_entry_stays_unconfirmed_where_the_answer_to_its_write_was_lost(films
 def test_an_entry_is_confirmed_where_the_server_has_refused_its_write(films, film):
     with pytest.raises(me.OperationError):
         Picture.objects.update(__raw__={"$nonsense": {"year": 1}})
+    films.outbox.flush()
     assert all(
         entry["writer_until"] == 0 for entry in films.outbox.collections.outbox.find()
     )

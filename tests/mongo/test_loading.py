@@ -247,8 +247,8 @@ def test_documents_that_embed_another_are_found_page_by_page(
     Film(title="of nobody").save()
     loader = Loader(schema_of(Film, nested=("director.birth.country",)))
     path = "director.birth.country"
-    assert loader.find_owners(path, "fr", None, 3) == ids[:3]
-    assert loader.find_owners(path, "fr", ids[2], 3) == ids[3:]
+    assert loader.find_owners(path, ["fr"], None, 3) == ids[:3]
+    assert loader.find_owners(path, ["fr"], ids[2], 3) == ids[3:]
     assert sorted(loader.find_all_owners(path, ["fr", "xx"])) == sorted(ids)
 
 
@@ -258,18 +258,18 @@ def test_every_form_of_a_reference_is_followed_back(mongodb, renoir, field):
     film = Film(**{field: value}).save()
     Film().save()
     loader = Loader(schema_of(Film, nested=(field,)))
-    assert loader.find_owners(field, str(renoir.pk), None, 10) == [str(film.pk)]
+    assert loader.find_owners(field, [str(renoir.pk)], None, 10) == [str(film.pk)]
 
 
 def test_references_inside_of_embedded_lists_are_followed_back(mongodb, france):
     film = Film(awards=[Award(title="A"), Award(title="B", country=france)]).save()
     loader = Loader(schema_of(Film, nested=("awards.country",)))
-    assert loader.find_owners("awards.country", "fr", None, 10) == [str(film.pk)]
+    assert loader.find_owners("awards.country", ["fr"], None, 10) == [str(film.pk)]
 
 
 def test_a_path_that_is_none_is_a_lookup_error(mongodb):
     with pytest.raises(LookupError):
-        Loader(schema_of(Film)).find_owners("director", "x", None, 1)
+        Loader(schema_of(Film)).find_owners("director", ["x"], None, 1)
 
 
 def test_bson_s_own_types_inside_of_json_are_plain(mongodb):

@@ -66,7 +66,7 @@ def test_a_change_after_a_large_fan_out_does_not_wait_for_its_end(app):
         deliver_once(app)
         deliveries += 1
     assert deliveries <= 2
-    assert app.entries() == [("Movie", "director", "1")]
+    assert ("Movie", "director", "1") in app.entries()
     found = app.documents(Movie)
     assert found["0"]["title"] == "Changed"
     assert len(found) < 500

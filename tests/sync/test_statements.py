@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 
 from nefertari_engine_base import DocumentsChanged
 from nefertari_engine_base.exceptions import UncapturedStatement
+from nefertari_engine_base.sync.resync import resync
 from nefertari_engine_base.values import Action
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import (
@@ -322,10 +323,13 @@ def test_an_upsert_that_moves_films_changes_both_directors(filled):
     }
 
 
-def test_an_insert_that_does_nothing_on_conflict_touches_what_it_inserted(filled):
+def test_an_insert_that_does_nothing_on_conflict_touches_what_it_names(filled):
     insert = insert_on(filled, Movie).on_conflict_do_nothing()
     execute(filled, insert, [{"id": 1, "title": "old"}, {"id": 99, "title": "new"}])
-    assert [key for model, _, key in filled.entries() if model == "Movie"] == ["99"]
+    assert [key for model, _, key in filled.entries() if model == "Movie"] == [
+        "1",
+        "99",
+    ]
     check(filled)
 
 
@@ -337,12 +341,14 @@ def test_statements_on_an_alias_reach_the_index(filled):
     assert len(filled.documents(Director)["3"]["films"]) == 1
 
 
-def test_a_statement_inside_of_another_is_refused_before_it_is_executed(filled):
+def test_a_statement_inside_of_another_reaches_the_index(filled):
     inner = sa.insert(Movie).values(title="inside").returning(Movie)
-    with filled.session() as session, pytest.raises(UncapturedStatement):
-        session.scalars(sa.select(Movie).from_statement(inner))
+    with filled.session() as session:
+        made = session.scalars(sa.select(Movie).from_statement(inner)).one()
+        assert made.title == "inside"
+        session.commit()
     check(filled)
-    assert len(filled.documents(Movie)) == 8
+    assert len(filled.documents(Movie)) == 9
 
 
 # --- tables and legacy methods ---------------------------------------------------
@@ -455,8 +461,47 @@ def test_a_subscriber_may_veto_a_statement(
         app.close()
 
 
-def test_a_replacing_insert_is_refused_before_it_is_executed(worker_app):
+def replace(app):
     statement = sa.insert(Movie).prefix_with("OR REPLACE")
-    with worker_app.session() as session, pytest.raises(UncapturedStatement):
+    with app.session() as session:
         session.execute(statement, [{"id": 1, "title": "x"}])
-    assert worker_app.rows(Movie) == {}
+        session.commit()
+
+
+def test_workers_compare_the_models_of_a_replacing_insert(sqlite_app):
+    app = sqlite_app()
+    app.save(Movie(id=1, title="Alien"), Movie(id=2, title="Aliens"))
+    app.drain()
+    replace(app)
+    assert app.entries() == []
+    assert app.documents(Movie)["1"]["title"] == "Alien"
+    (movies, directors) = sorted(
+        resync(app.engines, app.drain), key=lambda done: -done.report.written
+    )
+    assert (movies.report.written, directors.report.written) == (1, 0)
+    assert_index_equals_rows(app, INDEXED)
+    assert resync(app.engines, app.drain) == []
+
+
+def test_a_replacing_insert_is_not_executed_where_the_settings_say_so(sqlite_app):
+    app = sqlite_app(nefertari__uncaptured="refuse")
+    with pytest.raises(UncapturedStatement, match="INSERT OR REPLACE"):
+        replace(app)
+    assert app.rows(Movie) == {}
+
+
+@pytest.fixture
+def sqlite_app(tmp_path, elasticsearch_url, index_prefix):
+    apps = []
+
+    def make(**settings):
+        url = f"sqlite:///{tmp_path}/app.sqlite"
+        settings.setdefault("nefertari__sync", "worker")
+        apps.append(
+            Application(url, elasticsearch_url, index_prefix, declare, **settings)
+        )
+        return apps[-1].setup()
+
+    yield make
+    for app in apps:
+        app.close()

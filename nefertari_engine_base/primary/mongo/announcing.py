@@ -9,7 +9,7 @@ between any two of these costs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -29,6 +29,10 @@ T = TypeVar("T")
 
 #: A change, and the instance that it happens to, if there is one.
 Found = tuple[Source, Change, Any]
+
+#: Of the error that has ended a write: the announced changes which may have happened
+#: all the same; ``None`` if the error does not tell what is still to come.
+Written = Callable[[Exception], Sequence[Change] | None]
 
 
 @dataclass(slots=True)
@@ -67,31 +71,33 @@ class _Announcement:
 
     def confirm(self) -> bool:
         """The write is done, or never will be; whether MongoDB could be told."""
-        entries = [
-            entry for written in self.log.entries().values() for entry in written
-        ]
+        for written in self.log.entries().values():
+            self.outbox.confirmations.add(written)
+        if not self.numbers:
+            return True
         try:
-            if entries:
-                self.outbox.confirm(entries)
-            if self.numbers:
-                self.outbox.close_debts(self.numbers, self.debts)
+            self.outbox.close_debts(self.numbers, self.debts)
         except PrimaryError as error:
             # The write itself has been answered, and nothing of it is lost.
             log.warning(
-                "%d entries could not be confirmed, and will be delivered later: %s",
-                len(entries),
+                "%d debts could not be closed, and will be settled later: %s",
+                len(self.numbers),
                 error,
             )
             return False
         return True
 
-    def finish(self) -> None:
-        """Confirm the write, and have it delivered."""
+    def finish(self, changes: Sequence[Change] | None = None) -> None:
+        """Confirm the write, and have it delivered.
+
+        :param changes: those that have happened; ``None``: all that were announced.
+        """
+        happened = self.log.changes if changes is None else changes
         entries: dict[Any, Sequence[OutboxEntry]] = {**self.log.entries()}
         if not self.confirm():
             entries = {}
-        if self.log.changes:
-            self.publisher.committed(self.log.changes, entries)
+        if happened:
+            self.publisher.committed(happened, entries)
 
     def _open_debts(self, debts: Sequence[Debt]) -> None:
         self.debts = list(debts)
@@ -115,11 +121,15 @@ class _Announcement:
 
 
 @contextmanager
-def announced(found: Sequence[Found], is_answered: bool = True) -> Iterator[None]:
+def announced(
+    found: Sequence[Found], is_answered: bool = True, written: Written | None = None
+) -> Iterator[None]:
     """Announce changes; the block writes them.
 
     :param is_answered: the write is done for good when the block ends. Otherwise its
         entries stay as they are until their writer's lease ends.
+    :param written: says what the error that ends the block has let happen; by default
+        nothing.
     :raises PrimaryError: if the entries could not be stored; nothing is written then.
     """
     announcements = []
@@ -128,7 +138,7 @@ def announced(found: Sequence[Found], is_answered: bool = True) -> Iterator[None
         announcement = _Announcement(publisher, outbox)
         announcement.announce(group)
         announcements.append(announcement)
-    with _confirming(announcements, is_answered):
+    with _confirming(announcements, is_answered, written):
         yield
 
 
@@ -169,26 +179,41 @@ def owed(sources: Sequence[Source], reason: str) -> Iterator[None]:
 
 @contextmanager
 def _confirming(
-    announcements: Sequence[_Announcement], is_answered: bool
+    announcements: Sequence[_Announcement],
+    is_answered: bool,
+    written: Written | None = None,
 ) -> Iterator[None]:
     try:
         yield
     except Exception as error:
         # After these the write may still come, or come back.
         if is_answered and not isinstance(error, ConnectionFailure | WTimeoutError):
-            for announcement in announcements:
-                announcement.confirm()
+            happened = [] if written is None else written(error)
+            if happened is not None:
+                _finish(announcements, happened)
         raise
     if is_answered:
         for announcement in announcements:
             announcement.finish()
 
 
+def _finish(announcements: Sequence[_Announcement], happened: Sequence[Change]) -> None:
+    """Confirm what has ended with an error, and have delivered what is written."""
+    chosen = {id(change) for change in happened}
+    for announcement in announcements:
+        own = announcement.log.changes
+        announcement.finish([change for change in own if id(change) in chosen])
+
+
 def _by_publisher(
     pairs: Iterable[tuple[Source, T]],
 ) -> Iterator[tuple[tuple[IPublisher, MongoOutbox], list[T]]]:
     """What belongs to sources, by the publishers and outboxes of these."""
-    groups: dict[tuple[IPublisher, MongoOutbox], list[T]] = {}
+    by_source: dict[int, tuple[Source, list[T]]] = {}
     for source, item in pairs:
-        groups.setdefault((source.publisher, source.outbox()), []).append(item)
+        by_source.setdefault(id(source), (source, []))[1].append(item)
+    groups: dict[tuple[IPublisher, MongoOutbox], list[T]] = {}
+    for source, items in by_source.values():
+        # Finding the outbox of each item would cost more than all the rest.
+        groups.setdefault((source.publisher, source.outbox()), []).extend(items)
     yield from groups.items()

@@ -14,31 +14,33 @@ left alone; so is what has begun to match meanwhile, as if it had come later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from weakref import ref
 
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
-from pymongo.results import (
-    DeleteResult,
-    InsertManyResult,
-    InsertOneResult,
-    UpdateResult,
-)
+from pymongo.results import DeleteResult, UpdateResult
 
-from nefertari_engine_base.primary.mongo.announcing import announced, forgone
-from nefertari_engine_base.primary.mongo.effects import Effect, changes_of
-from nefertari_engine_base.primary.mongo.keys import give_key, known_to, stored_key
-from nefertari_engine_base.primary.mongo.owing import OwingCollection
+from nefertari_engine_base.primary.mongo.announcing import forgone
+from nefertari_engine_base.primary.mongo.effects import Effect
+from nefertari_engine_base.primary.mongo.inserting import InsertingCollection, Options
+from nefertari_engine_base.primary.mongo.keys import give_key, stored_key
+from nefertari_engine_base.primary.mongo.parts import (
+    KEYS_OF_A_STATEMENT,
+    can_be_parted,
+    delete_parts,
+    statements,
+    update_parts,
+)
 from nefertari_engine_base.primary.mongo.results import (
+    delete_of,
     has_deleted,
     has_matched,
     is_there,
     reached,
     sum_of_deletes,
     sum_of_updates,
+    update_of,
 )
 from nefertari_engine_base.primary.mongo.selecting import (
     NOTHING,
@@ -54,27 +56,17 @@ from nefertari_engine_base.values import Action
 R = TypeVar("R")
 
 Query = Mapping[str, Any]
-Options = Mapping[str, Any]
 #: Writes what matches a query; inserts it, if told so, where nothing does.
 Upserting = Callable[..., R]
 
 
-class AnnouncingCollection(OwingCollection):
+class AnnouncingCollection(InsertingCollection):
     """PyMongo's collection, whose writes are announced before and confirmed after.
 
     It takes the arguments of :class:`pymongo.collection.Collection`, and one more.
 
     :param acting: the instance whose method has asked for the collection, if any.
     """
-
-    def __init__(self, *args: Any, acting: Any = None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        # Weakly, since instances keep query sets, and these keep collections.
-        self._acting_ref = None if acting is None else ref(acting)
-
-    @property
-    def _acting(self) -> Any:
-        return None if self._acting_ref is None else self._acting_ref()
 
     @classmethod
     def of(
@@ -94,39 +86,6 @@ class AnnouncingCollection(OwingCollection):
     def with_options(self, *args: Any, **options: Any) -> Any:
         """See :meth:`pymongo.collection.Collection.with_options`."""
         return self.of(super().with_options(*args, **options), self._acting)
-
-    # --- inserts -------------------------------------------------------------
-
-    def insert_one(self, document: Any, *args: Any, **options: Any) -> InsertOneResult:
-        """See :meth:`pymongo.collection.Collection.insert_one`."""
-        sources = SOURCES.of(self)
-        if not sources:
-            return super().insert_one(document, *args, **options)
-        effect = Effect(Action.CREATED, fresh=give_key(document), whole=True)
-        with (
-            known_to(self._acting, document["_id"]),
-            self._announced(sources, [document], effect, options),
-        ):
-            return super().insert_one(document, *args, **options)
-
-    def insert_many(
-        self, documents: Iterable[Any], *args: Any, **options: Any
-    ) -> InsertManyResult:
-        """See :meth:`pymongo.collection.Collection.insert_many`."""
-        sources = SOURCES.of(self)
-        if not sources:
-            return super().insert_many(documents, *args, **options)
-        raws = list(documents)
-        found = []
-        for raw in raws:
-            effect = Effect(Action.CREATED, fresh=give_key(raw), whole=True)
-            found += changes_of(sources, [raw], effect)
-        is_answered = self._is_answered(options)
-        with forgone(sources, is_answered) as is_forgone:
-            if is_forgone:
-                return super().insert_many(raws, *args, **options)
-        with announced(found, is_answered):
-            return super().insert_many(raws, *args, **options)
 
     # --- writes of one document ------------------------------------------------
 
@@ -302,9 +261,15 @@ class AnnouncingCollection(OwingCollection):
                 return write(filter, upsert)
         effect = Effect.of(update)
 
+        def write_parts(queries: Sequence[Query]) -> UpdateResult:
+            return update_of(update_parts(self, queries, update, options))
+
         def change_all() -> UpdateResult:
+            parting = None if args else write_parts
             results = list(
-                self._write_many(sources, filter, effect, options, write, has_matched)
+                self._write_many(
+                    sources, filter, effect, options, write, has_matched, parting
+                )
             )
             return sum_of_updates(results) if results else write(NOTHING)
 
@@ -331,17 +296,30 @@ class AnnouncingCollection(OwingCollection):
         with forgone(sources, self._is_answered(options)) as is_forgone:
             if is_forgone:
                 return write(filter)
-        effect = Effect(Action.DELETED)
+
+        def write_parts(queries: Sequence[Query]) -> DeleteResult:
+            return delete_of(delete_parts(self, queries, options))
+
+        effect, parting = Effect(Action.DELETED), None if args else write_parts
         results = list(
-            self._write_many(sources, filter, effect, options, write, has_deleted)
+            self._write_many(
+                sources, filter, effect, options, write, has_deleted, parting
+            )
         )
         return sum_of_deletes(results) if results else write(NOTHING)
 
     def _write_many(
         self, sources: Sequence[Source], query: Query, effect: Effect,
         options: Options, write: Callable[[Query], R], has_matched: Callable[[R], bool],
+        write_parts: Callable[[Sequence[Query]], R] | None = None,
     ) -> Iterator[R]:  # fmt: skip
+        """Write all documents that a query finds.
+
+        :param write_parts: writes by several queries at once, if that can be done.
+        """
         held = effect.replaces(sources)
+        if not (self.write_concern.acknowledged and can_be_parted(options)):
+            write_parts = None
         selection = Selection(self, query, options, held)
         own = None if held else self._own(query)
         chunks = selection.chunks() if own is None else [[own]]
@@ -355,27 +333,19 @@ class AnnouncingCollection(OwingCollection):
                 continue
             values = {n: value for n, value in effect.values.items() if n in held}
             for part, chosen in selection.rounds(raws, values):
-                with self._announced(sources, part, effect, options):
-                    result = write(chosen)
+                # Some are written where the server refuses one in the middle.
+                with self._announced(sources, part, effect, options, in_parts=True):
+                    if held or write_parts is None or len(part) <= KEYS_OF_A_STATEMENT:
+                        result = write(chosen)
+                    else:
+                        keys = [raw["_id"] for raw in part]
+                        queries = [narrowed(query, few) for few in statements(keys)]
+                        result = write_parts(queries)
                 yield result
                 if reached(result) == len(part):
                     break  # nobody else was faster
 
     # --- questions -----------------------------------------------------------------
-
-    def _announced(
-        self, sources: Sequence[Source], raws: Iterable[Raw], effect: Effect,
-        options: Options,
-    ) -> AbstractContextManager[None]:  # fmt: skip
-        found = changes_of(sources, raws, effect, self._acting)
-        return announced(found, self._is_answered(options))
-
-    def _is_answered(self, options: Options) -> bool:
-        """Whether the answer to a write says that it is done, for good."""
-        session = options.get("session")
-        return self.write_concern.acknowledged and not (
-            session is not None and session.in_transaction
-        )
 
     def _own(self, query: Query) -> Raw | None:
         """The acting instance's own document, if a query names that by its key."""

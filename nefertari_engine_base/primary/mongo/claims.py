@@ -17,6 +17,7 @@ from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.mongo.collections import translated_errors
 from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
+from nefertari_engine_base.primary.mongo.together import LookUps
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
 
 if TYPE_CHECKING:
@@ -36,14 +37,21 @@ _UNCLAIMED: Mapping[str, Any] = {
 
 @implementer(IClaim)
 class OwnClaim:
-    """Entries that this process has just confirmed; see :meth:`IOutbox.claim_own`.
+    """Entries that this process has just written; see :meth:`IOutbox.claim_own`.
 
     :param stored: the entries as they are stored.
     :param now: the server's time before they were read.
+    :param written: those that are as good as confirmed, since this process has written
+        what they stand for, and has not confirmed them yet.
+    :attr unconfirmed: those of them that are still to be confirmed, by their numbers.
     """
 
     def __init__(
-        self, source: MongoOutbox, stored: Sequence[Mapping[str, Any]], now: float
+        self,
+        source: MongoOutbox,
+        stored: Sequence[Mapping[str, Any]],
+        now: float,
+        written: Sequence[OutboxEntry] = (),
     ) -> None:
         self.source = source
         self.entries = [entry_of(one) for one in stored]
@@ -51,6 +59,7 @@ class OwnClaim:
         self._outbox = source.collections.outbox
         self._writer_until = {one["_id"]: one["writer_until"] for one in stored}
         self._touches = {entry.id: entry.touch for entry in self.entries}
+        self.unconfirmed = {entry.id: entry for entry in written}
         self._obsolete: dict[Touch, list[int]] = {}
         self._version = 0
 
@@ -93,14 +102,26 @@ class OwnClaim:
             if id_ != entry.id
         ]
         for until, ids in self._by_writer(entries):
-            as_claimed = {**self.mine, "_id": {"$in": ids}, "writer_until": until}
-            if until > self._now:
-                later = {"$set": {"due_at": until}}
-                self._outbox.update_many(as_claimed, later)
-            else:
-                self._outbox.delete_many(as_claimed)
+            settled = [id_ for id_ in ids if self._is_settled(id_)]
+            unsettled = [id_ for id_ in ids if not self._is_settled(id_)]
+            if settled:
+                self._outbox.delete_many(self._as_claimed(settled, until))
+                for id_ in settled:
+                    self.unconfirmed.pop(id_, None)
+            if unsettled:
+                as_claimed = self._as_claimed(unsettled, until)
+                self._outbox.update_many(as_claimed, {"$set": {"due_at": until}})
         if dead:
             self._outbox.delete_many({"_id": {"$in": dead}, "dead_at": {"$gt": 0}})
+
+    def _is_settled(self, id_: int) -> bool:
+        """Whether the document of an entry was written, or never will be, before this
+        claim loads it."""
+        return self._writer_until[id_] <= self._now or id_ in self.unconfirmed
+
+    def _as_claimed(self, ids: Sequence[int], until: float) -> dict[str, Any]:
+        """The query for entries of one writer that are as they were claimed."""
+        return {**self.mine, "_id": {"$in": list(ids)}, "writer_until": until}
 
     def _by_writer(
         self, entries: Sequence[OutboxEntry]
@@ -120,12 +141,14 @@ class OwnClaim:
         until = self._writer_until[entry.id]
         now = self.source.collections.now()
         values: dict[str, Any] = {"reason": reason, "claimed_until": 0.0}
-        if until > self._now:
+        if not self._is_settled(entry.id):
             values["due_at"] = until if delay is None else now + delay
         elif delay is None:
             values["dead_at"] = now
         else:
             values["due_at"] = now + delay
+        if self.unconfirmed.pop(entry.id, None) is not None:
+            values["writer_until"] = 0.0
         self._outbox.update_one(
             {**self.mine, "_id": entry.id, "writer_until": until},
             {"$set": values, "$inc": {"attempts": 1}, "$unset": {"claimed_by": ""}},
@@ -145,13 +168,25 @@ class LeasingClaim(OwnClaim):
     ) -> None:
         super().__init__(source, stored, now)
         self._name = name
+        self._look_ups = LookUps(self.entries)
         self.mine = {"claimed_by": name}
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
-        """See :meth:`IClaim.expand`."""
+        """See :meth:`IClaim.expand`.
+
+        Others that are looked up in the same way are expanded with it, and come to
+        nothing when it is their turn.
+        """
+        if self._look_ups.is_done(entry):
+            return ()
         touch = entry.touch
         loader = self.source.loader_of(touch.model)
-        ids = loader.find_owners(touch.path, touch.key, entry.cursor, limit)
+
+        def find(group: Sequence[OutboxEntry]) -> Sequence[str]:
+            keys = [one.touch.key for one in group]
+            return loader.find_owners(touch.path, keys, entry.cursor, limit)
+
+        group, ids = self._look_ups.find(entry, limit, find)
         collections = self.source.collections
         # The new ones first: a crash between the two repeats the look-up.
         entries = inserted(
@@ -162,20 +197,20 @@ class LeasingClaim(OwnClaim):
         for named in entries:
             self._writer_until[named.id] = 0.0
             self._touches[named.id] = named.touch
-        self._advance(entry, ids[-1] if len(ids) == limit else None)
+        self._advance(group, ids[-1] if len(ids) == limit else None)
         return entries
 
-    def _advance(self, entry: OutboxEntry, cursor: str | None) -> None:
-        until = self._writer_until[entry.id]
-        as_claimed = {**self.mine, "_id": entry.id, "writer_until": until}
-        if cursor is None and until <= self._now:
-            self._outbox.delete_one(as_claimed)
-            return
-        # Behind what is due by now, or until its writer is known to have written.
-        due_at = self.source.collections.now() if cursor is not None else until
-        self._outbox.update_one(
-            as_claimed, {"$set": {"cursor": cursor, "due_at": due_at}}
-        )
+    def _advance(self, group: Sequence[OutboxEntry], cursor: str | None) -> None:
+        for until, numbers in self._by_writer(group):
+            as_claimed = self._as_claimed(numbers, until)
+            if cursor is None and until <= self._now:
+                self._outbox.delete_many(as_claimed)
+                continue
+            # Behind what is due by now, or until its writer is known to have written.
+            due_at = self.source.collections.now() if cursor is not None else until
+            self._outbox.update_many(
+                as_claimed, {"$set": {"cursor": cursor, "due_at": due_at}}
+            )
 
     def release(self) -> None:
         """Give back what was not acknowledged."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from pymongo import ReadPreference, ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, InvalidOperation, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -147,6 +147,12 @@ def translated_errors() -> Iterator[None]:
         raise PrimaryError(
             f"MongoDB does not answer: {error}. See that it runs where mongodb.url "
             f"says, or where the application has connected MongoEngine to."
+        ) from error
+    except InvalidOperation as error:
+        # Of a client that the application has closed, say.
+        raise PrimaryError(
+            f"MongoDB could not be asked: {error}. Call mongoengine.disconnect() after "
+            f"the last delivery, or connect anew before it."
         ) from error
     except PyMongoError as error:
         raise PrimaryError(f"MongoDB refused: {error}") from error

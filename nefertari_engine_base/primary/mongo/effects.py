@@ -72,7 +72,7 @@ def changes_of(
     acting_key = None if acting is None else stored_key(acting)
     for raw in raws:
         class_name = raw.get("_cls")
-        is_acting = acting is not None and raw["_id"] == acting_key
+        is_acting = acting_key is not None and raw["_id"] == acting_key
         instance = acting if is_acting else None
         for source, action in _concerned(sources, class_name, effect):
             if change := _change(source, raw, action, effect):

@@ -25,6 +25,16 @@ from nefertari_engine_base.primary.mongo.types import (
 )
 from nefertari_engine_base.schema import FieldSchema
 
+#: Errors of reading a stored value by a field that has not written it.
+MISREAD = (
+    me.ValidationError,
+    ValueError,  # that of an id which is none is one, too
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+)
+
 #: From a stored value that is not ``None`` to a value of the field's kind.
 Read = Callable[[Any], Any]
 

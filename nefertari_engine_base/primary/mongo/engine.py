@@ -20,8 +20,13 @@ from nefertari_engine_base.interfaces import (
 )
 from nefertari_engine_base.primary.mongo import loading, querying, schema
 from nefertari_engine_base.primary.mongo.collections import translated_errors
+from nefertari_engine_base.primary.mongo.ids import Ids
 from nefertari_engine_base.primary.mongo.indexes import missing_indexes
-from nefertari_engine_base.primary.mongo.keys import Ids, home_of, stored_key
+from nefertari_engine_base.primary.mongo.keys import (
+    database_of,
+    home_of,
+    stored_key,
+)
 from nefertari_engine_base.primary.mongo.listening import listen
 from nefertari_engine_base.primary.mongo.loading import Loader
 from nefertari_engine_base.primary.mongo.outbox import MongoOutbox
@@ -134,7 +139,7 @@ class MongoDBEngine:
         return self._outbox_for(schema.model)
 
     def _outbox_for(self, model: type) -> MongoOutbox:
-        database = home_of(model).database
+        database = database_of(model)
         # By the client, too: an alias may have been connected anew.
         key = (database.client, database.name)
         outbox = self._outboxes.get(key)
@@ -203,6 +208,8 @@ class MongoDBEngine:
         if self._publisher is not None:
             SOURCES.forget(self._publisher)
             self._publisher = None
+        for outbox in self._outboxes.values():
+            outbox.flush()
         if self._closes is not None:
             disconnect(self._closes)
             for known in self._known.values():

@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-import mongoengine as me
 from bson import ObjectId
-from mongoengine.connection import DEFAULT_CONNECTION_NAME, get_db
+from mongoengine.connection import (
+    DEFAULT_CONNECTION_NAME,
+    ConnectionFailure,
+    get_db,
+)
 from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
-from nefertari_engine_base import encoding
 from nefertari_engine_base.encoding import Kind
-from nefertari_engine_base.exceptions import InvalidDocumentId
-from nefertari_engine_base.primary.mongo.encoders import reader_of
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.mongo.encoders import MISREAD, reader_of
 from nefertari_engine_base.primary.mongo.links import stored_field
 from nefertari_engine_base.primary.mongo.types import (
     TypeDescription,
@@ -49,13 +51,57 @@ def home_of(model: Any) -> RawCollection:
     ``switch_db`` and ``switch_collection`` give the class another one for a while, in
     all threads. Documents of the index are never made from that: the first call for a
     class, when the configuration is completed, remembers which is its own.
+
+    :raises PrimaryError: if MongoEngine has no connection to its database.
     """
+    home = _remembered_home(model)
+    collection: RawCollection = _database(model, home.alias)[home.collection]
+    return collection
+
+
+def is_home(model: Any, collection: RawCollection) -> bool:
+    """Whether the documents of a class are in this collection."""
+    home = _remembered_home(model)
+    if home.collection != collection.name:
+        return False
+    try:
+        # Making a collection to compare with would cost more than all the rest.
+        return bool(get_db(home.alias) == collection.database)
+    except ConnectionFailure:
+        return False  # it has lost its connection, and this one has not
+
+
+def database_of(model: Any) -> Any:
+    """The database that the documents of a class are in.
+
+    :raises PrimaryError: if MongoEngine has no connection to it.
+    """
+    return _database(model, _remembered_home(model).alias)
+
+
+def home_name_of(model: Any) -> str:
+    """The name of that collection, whether it can be asked or not."""
+    return _remembered_home(model).collection
+
+
+def _remembered_home(model: Any) -> _Home:
     home = _HOMES.get(model)
     if home is None:
         alias = model._meta.get("db_alias", DEFAULT_CONNECTION_NAME)
         home = _HOMES[model] = _Home(alias, model._get_collection_name())
-    collection: RawCollection = get_db(home.alias)[home.collection]
-    return collection
+    return home
+
+
+def _database(model: Any, alias: str) -> Any:
+    try:
+        return get_db(alias)
+    except ConnectionFailure as error:
+        raise PrimaryError(
+            f"MongoEngine has no connection {alias!r}, by which {model.__name__} is "
+            f"stored: call mongoengine.connect(alias={alias!r}, host=...) before the "
+            f"configuration is complete, and mongoengine.disconnect() after the last "
+            f"delivery. {error}"
+        ) from error
 
 
 def collection_of(model: Any) -> RawCollection:
@@ -93,22 +139,14 @@ def stored_name(model: Any, name: str) -> str:
     return stored
 
 
-def key_of(schema: ModelSchema, document_id: str) -> Any:
-    """The ``_id`` of a document. :raises InvalidDocumentId: if it can be none."""
-    (value,) = schema.parse_id(document_id)
-    field = key_field_of(schema.model)
-    try:
-        return field.to_mongo(value)
-    except (me.ValidationError, ValueError, TypeError) as error:
-        expected = encoding.DESCRIPTIONS[schema.key_fields[0].kind]
-        if isinstance(field, me.ObjectIdField):
-            expected = "24 hexadecimal digits"
-        raise InvalidDocumentId(schema.name, document_id, expected) from error
-
-
 def stored_key(instance: Any) -> Any:
-    """The ``_id`` of an instance; ``None`` if it has none yet."""
-    return key_field_of(type(instance)).to_mongo(instance.pk)
+    """The ``_id`` of an instance; ``None`` if it has none yet, or what can be none."""
+    if instance.pk is None:
+        return None
+    try:
+        return key_field_of(type(instance)).to_mongo(instance.pk)
+    except MISREAD:
+        return None
 
 
 def give_key(document: Any) -> bool:
@@ -135,30 +173,31 @@ def known_to(instance: Any, key: Any) -> Iterator[None]:
         raise
 
 
-class Ids:
-    """Document ids of one model from ``_id``."""
-
-    def __init__(self, schema: ModelSchema) -> None:
-        self._schema = schema
-        self._read = reader_of(schema.key_fields[0], key_field_of(schema.model))
-
-    def of(self, key: Any) -> str:
-        """The document id of an ``_id``."""
-        return self._schema.document_id((self._read(key),))
-
-
 def key_reader(model: Any, name: str) -> Callable[[Any], Any]:
-    """How stored values of a field that holds keys, or a list of them, are read."""
+    """How stored values of a field that holds keys, or a list of them, are read.
+
+    What is no key of a document, since another program has stored it, is left out: it
+    leads to none.
+    """
     field = model._fields[name]
     item = getattr(field, "field", None) or field
     described = describe_field(item)
     kind = described.kind if isinstance(described, TypeDescription) else Kind.STRING
-    read = reader_of(FieldSchema(name=name, kind=kind), item)
+    schema = FieldSchema(name=name, kind=kind)
+    read = reader_of(schema, item)
+
+    def read_key(value: Any) -> Any:
+        try:
+            key = None if value is None else read(value)
+            schema.encode(key)
+        except MISREAD:
+            return None
+        return key
 
     def read_keys(value: Any) -> Any:
-        if isinstance(value, list):
-            return [read(key) for key in value if key is not None]
-        return None if value is None else read(value)
+        if not isinstance(value, list):
+            return read_key(value)
+        return [key for key in map(read_key, value) if key is not None]
 
     return read_keys
 

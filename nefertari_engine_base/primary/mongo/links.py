@@ -7,9 +7,11 @@ once cannot contradict itself, however many write at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from nefertari_engine_base.primary.mongo.order import identity
 
 _ATTRIBUTE = "_links"
 
@@ -70,12 +72,12 @@ def link_fields(model: Any) -> frozenset[str]:
 
 def keys_in(values: Iterable[Any]) -> list[Any]:
     """The keys in values of a field that holds one key, or a list of keys."""
-    found: dict[Any, None] = {}
+    found: dict[Hashable, Any] = {}
     for value in values:
         for key in value if isinstance(value, list) else [value]:
             if key is not None:
-                found[key] = None
-    return list(found)
+                found.setdefault(identity(key), key)
+    return list(found.values())
 
 
 def in_order(keys: Iterable[Any]) -> list[Any]:

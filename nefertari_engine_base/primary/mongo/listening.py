@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from mongoengine.connection import ConnectionFailure as MongoEngineConnectionFailure
 from pymongo.collection import Collection
 
 from nefertari_engine_base.primary.mongo.announcing import owed
@@ -73,5 +74,18 @@ class _Dropper:
         return partial(self._drop, owner)
 
     def _drop(self, owner: Any) -> None:
-        with owed(SOURCES.of(owner._get_collection()), CLEARED):
-            self._original.__get__(None, owner)()
+        drop = self._original.__get__(None, owner)
+        with owed(_sources_of(owner), CLEARED):
+            drop()
+
+
+def _sources_of(owner: Any) -> list[Source]:
+    """The sources in the collection of a class, which is not asked for: that would make
+    its indexes, and may be impossible where a drop is not."""
+    name = owner._get_collection_name()
+    if not name:
+        return []  # an abstract class, and MongoEngine says so
+    try:
+        return SOURCES.of(owner._get_db()[name])
+    except MongoEngineConnectionFailure:
+        return []  # nothing is dropped without a connection

@@ -21,20 +21,24 @@ from nefertari_engine_base.primary.mongo.computing import (
     first_error,
 )
 from nefertari_engine_base.primary.mongo.encoders import encoder_of
+from nefertari_engine_base.primary.mongo.ids import Ids, is_spelling
 from nefertari_engine_base.primary.mongo.keys import (
     Hop,
-    Ids,
     chunks,
     collection_of,
     find_by_keys,
     find_holding,
     hops,
-    key_of,
     of_class,
     stored_name,
     with_document,
 )
 from nefertari_engine_base.primary.mongo.links import in_order, keys_in, stored_field
+from nefertari_engine_base.primary.mongo.order import (
+    identity,
+    sort_key,
+    types_behind,
+)
 from nefertari_engine_base.primary.mongo.relations import Place
 from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.schema import ModelSchema, RelationSchema
@@ -62,11 +66,11 @@ class Loader:
             cannot be written as JSON; it carries the others.
         :raises ConversionError: for a value that cannot be read.
         """
-        keys = [key_of(self.schema, id_) for id_ in ids]
+        keys = [self._ids.key(id_) for id_ in ids if not is_spelling(id_)]
         query = with_document(self.schema)
         raws = list(find_by_keys(self.schema.model, query, keys))
         loaded: dict[str, bytes] = {}
-        refused: dict[str, str] = {}
+        refused = self._misfits([id_ for id_ in ids if is_spelling(id_)])
         for raw, document in zip(raws, self._level.documents(raws), strict=True):
             id_ = self._ids.of(raw["_id"])
             try:
@@ -77,8 +81,16 @@ class Loader:
             raise RefusedDocuments(refused, loaded)
         return loaded
 
+    def _misfits(self, ids: Sequence[str]) -> dict[str, str]:
+        """Why those documents cannot be written which exist of these spellings."""
+        keys = [self._ids.stored(id_) for id_ in ids]
+        query = with_document(self.schema)
+        found = find_by_keys(self.schema.model, query, keys, ["_id"]) if ids else ()
+        names = (self._ids.of(raw["_id"]) for raw in found)
+        return {id_: self._ids.refusal(id_) for id_ in names if is_spelling(id_)}
+
     def list_ids(self, after: str | None, limit: int) -> list[str]:
-        """Ids of the model's documents in the order of the primary key.
+        """Ids of the model's documents in the order of ``_id``, spellings included.
 
         :param after: go on behind this id; ``None`` starts at the beginning.
         """
@@ -86,28 +98,29 @@ class Loader:
         return self._page(query, after, limit)
 
     def find_owners(
-        self, path: str, key: str, after: str | None, limit: int
+        self, path: str, keys: Sequence[str], after: str | None, limit: int
     ) -> list[str]:
-        """Ids of the documents that embed a document, in the order of the primary key.
+        """Ids of the documents that embed any of these documents, each once, in the
+        order of the primary key.
 
-        :param path: dotted names of the relations that lead to the document.
-        :param key: id of the document among those of the path's last model.
+        :param path: dotted names of the relations that lead to the documents.
+        :param keys: ids of the documents among those of the path's last model.
         :param after: go on behind this id; ``None`` starts at the beginning.
         :raises LookupError: if there is no such path.
         """
-        first, keys = self._first_hop(path, [key])
+        first, held = self._first_hop(path, keys)
         mine = of_class(self.schema.model)
         # The least of each chunk hold the least of all.
         found = {
             id_: None
-            for chunk in chunks(keys)
+            for chunk in chunks(held)
             for id_ in self._page(
                 {"$and": [{first: {"$in": chunk}}, mine]}, after, limit
             )
         }
-        if len(keys) <= len(next(chunks(keys), ())):
+        if len(held) <= len(next(chunks(held), ())):
             return list(found)
-        return sorted(found, key=lambda id_: key_of(self.schema, id_))[:limit]
+        return sorted(found, key=lambda id_: sort_key(self._ids.stored(id_)))[:limit]
 
     def find_all_owners(self, path: str, keys: Sequence[str]) -> list[str]:
         """Ids of the documents that embed any of these documents; in no order."""
@@ -119,7 +132,9 @@ class Loader:
         """The field of this model that the path begins with, and the keys in it that
         lead to any of these documents."""
         *_, last = self.schema.follow(path)
-        found: list[Any] = [key_of(last.document, key) for key in keys]
+        ids = Ids(last.document)
+        # What holds no key would be found by the one that is null.
+        found: list[Any] = keys_in(map(ids.stored, keys))
         first, *others = hops(self.schema, path)
         for hop in reversed(others):
             found = _held(hop, found) if hop.is_back else _holding(hop, found)
@@ -130,9 +145,17 @@ class Loader:
     def _page(
         self, query: Mapping[str, Any], after: str | None, limit: int
     ) -> list[str]:
-        if after is not None:
-            behind = {"_id": {"$gt": key_of(self.schema, after)}}
-            query = {"$and": [behind, dict(query)]}
+        if after is None:
+            return self._found(query, limit)
+        key = self._ids.stored(after)
+        page = self._found({"$and": [{"_id": {"$gt": key}}, dict(query)]}, limit)
+        if len(page) < limit:
+            # Which is all of this type: those of others come behind it.
+            others = {"_id": {"$type": types_behind(key)}}
+            page += self._found({"$and": [others, dict(query)]}, limit - len(page))
+        return page
+
+    def _found(self, query: Mapping[str, Any], limit: int) -> list[str]:
         raws = (
             collection_of(self.schema.model)
             .find(query, {"_id": True})
@@ -270,19 +293,24 @@ class _Referenced(_Relation):
         model = self.schema.model
         found = list(find_by_keys(model, of_class(model), keys))
         documents = dict(
-            zip((raw["_id"] for raw in found), self.level.documents(found), strict=True)
+            zip(
+                (identity(raw["_id"]) for raw in found),
+                self.level.documents(found),
+                strict=True,
+            )
         )
+        known = [[documents.get(identity(key)) for key in items] for items in held]
         return self.arranged(
-            [[documents[key] for key in items if key in documents] for items in held]
+            [[one for one in items if one is not None] for items in known]
         )
 
-    def _keys(self, held: Sequence[Sequence[Any]]) -> Iterable[Any]:
-        try:
-            return dict.fromkeys(key for items in held for key in items)
-        except TypeError as error:
-            raise ConversionError(
-                f"{self.owner}.{self.name} holds what is no key: {error}"
-            ) from error
+    def _keys(self, held: Sequence[Sequence[Any]]) -> list[Any]:
+        for key in (key for items in held for key in items):
+            if isinstance(key, Mapping | list):
+                raise ConversionError(
+                    f"{self.owner}.{self.name} holds what is no key: {key!r}"
+                )
+        return keys_in(key for items in held for key in items)
 
 
 class _Holding(_Relation):

@@ -28,10 +28,12 @@ from nefertari_engine_base.primary.mongo.collections import (
     Collections,
     translated_errors,
 )
+from nefertari_engine_base.primary.mongo.confirming import Confirmations
 from nefertari_engine_base.primary.mongo.debts import Indebted
 from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
 from nefertari_engine_base.primary.mongo.keys import chunks
 from nefertari_engine_base.primary.mongo.loading import Loader
+from nefertari_engine_base.primary.mongo.parts import statements, update_parts
 from nefertari_engine_base.refusals import load_apart
 from nefertari_engine_base.values import (
     DeadLetter,
@@ -67,6 +69,7 @@ class MongoOutbox(Indebted):
         super().__init__()
         self.collections = Collections(database)
         self.loader_of = loader_of
+        self.confirmations = Confirmations(lambda entries: self.confirm(entries))
 
     def setup(self) -> None:
         """Create what is missing of the collections and their indexes."""
@@ -103,25 +106,28 @@ class MongoOutbox(Indebted):
                 self._confirm(chunk)
 
     def _confirm(self, entries: Sequence[OutboxEntry]) -> None:
-        ids = [entry.id for entry in entries]
         # Whatever was looked up or refused may have been so before the write.
         confirmed = {"writer_until": 0.0, "cursor": None, "dead_at": None}
-        outbox = self.collections.outbox
-        result = outbox.update_many(
-            {"_id": {"$in": ids}},
-            {"$set": {**confirmed, "due_at": self.collections.now()}},
-        )
-        if result.matched_count < len(ids):
-            there = {entry["_id"] for entry in outbox.find({"_id": {"$in": ids}})}
+        change = {"$set": {**confirmed, "due_at": self.collections.now()}}
+        outbox, ids = self.collections.outbox, {entry.id for entry in entries}
+        queries = [{"_id": {"$in": part}} for part in statements(ids)]
+        if update_parts(outbox, queries, change, {}).matched_count < len(ids):
+            stored = (entry for query in queries for entry in outbox.find(query))
+            there = {entry["_id"] for entry in stored}
             # The lease has ended, and a delivery that may have loaded before the write
             # has taken them.
             late = [entry.touch for entry in entries if entry.id not in there]
             inserted(self.collections, late)
 
+    def flush(self) -> None:
+        """Confirm what this process has written."""
+        self.confirmations.flush()
+
     @contextmanager
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim`."""
         name = str(uuid4())
+        self.flush()
         with translated_errors():
             now = self.collections.now()
             claim = LeasingClaim(self, name, self._mark(name, now, limit, ids), now)
@@ -159,9 +165,15 @@ class MongoOutbox(Indebted):
     def claim_own(self, entries: Sequence[OutboxEntry]) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim_own`."""
         ids = [entry.id for entry in entries]
+        # What they stand for is written: a delivery from here on is as good as any.
+        written = self.confirmations.take(entries)
         with translated_errors():
             seen = list(self.collections.outbox.find({"_id": {"$in": ids}}))
-            yield OwnClaim(self, seen, self.collections.now())
+            claim = OwnClaim(self, seen, self.collections.now(), written)
+            try:
+                yield claim
+            finally:
+                self.confirmations.add(claim.unconfirmed.values())
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
@@ -181,6 +193,7 @@ class MongoOutbox(Indebted):
 
     def remaining(self, ids: Sequence[int]) -> int:
         """See :meth:`IOutbox.remaining`."""
+        self.flush()
         with translated_errors():
             return self.collections.outbox.count_documents(
                 {"_id": {"$in": list(ids)}, "dead_at": None}
@@ -188,11 +201,13 @@ class MongoOutbox(Indebted):
 
     def waiting(self) -> int:
         """See :meth:`IOutbox.waiting`."""
+        self.flush()
         with translated_errors():
             return self.collections.outbox.count_documents({"dead_at": None})
 
     def status(self) -> SyncStatus:
         """See :meth:`IOutbox.status`."""
+        self.flush()
         with translated_errors():
             return SyncStatus(
                 status.models(self.collections),
@@ -204,6 +219,7 @@ class MongoOutbox(Indebted):
         self, model: str, keys: Mapping[str, Collection[str] | None]
     ) -> Sequence[RecordedEntry]:
         """See :meth:`IOutbox.recorded`."""
+        self.flush()
         with translated_errors():
             return status.recorded(self.collections, model, keys)
 
@@ -229,6 +245,7 @@ class MongoOutbox(Indebted):
         self, model: str | None = None, key: str | None = None
     ) -> Sequence[DeadLetter]:
         """See :meth:`IOutbox.dead_letters`."""
+        self.flush()
         order = [("created_at", 1), ("_id", 1)]
         with translated_errors():
             found = self.collections.outbox.find(_dead(model, key)).sort(order)
@@ -244,6 +261,7 @@ class MongoOutbox(Indebted):
 
     def retry(self, model: str | None = None, key: str | None = None) -> int:
         """See :meth:`IOutbox.retry`."""
+        self.flush()
         with translated_errors():
             due = {"dead_at": None, "attempts": 0, "due_at": self.collections.now()}
             outbox = self.collections.outbox

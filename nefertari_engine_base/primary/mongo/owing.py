@@ -6,15 +6,20 @@ A write that says which documents it is about is announced; see
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo.collection import Collection
 
-from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.exceptions import UncapturedStatement
 from nefertari_engine_base.primary.mongo.announcing import owed
-from nefertari_engine_base.primary.mongo.sources import SOURCES
+from nefertari_engine_base.primary.mongo.sources import SOURCES, Source
 from nefertari_engine_base.primary.mongo.updates import replaced_by
-from nefertari_engine_base.values.debts import CLEARED
+from nefertari_engine_base.values.debts import CLEARED, UNFOLLOWED
+
+log = logging.getLogger(__name__)
 
 
 class OwingCollection(Collection[dict[str, Any]]):
@@ -44,13 +49,34 @@ class OwingCollection(Collection[dict[str, Any]]):
             return super().aggregate(pipeline, *args, **options)
 
     def bulk_write(self, *args: Any, **options: Any) -> Any:
-        """Refused where documents are followed: what it writes would not be known.
+        """See :meth:`pymongo.collection.Collection.bulk_write`; what it writes is not
+        known, so that all documents are owed."""
+        with unfollowed(SOURCES.of(self), f"bulk_write on {self.name!r}"):
+            return super().bulk_write(*args, **options)
 
-        :raises PrimaryError: always, unless nobody follows these documents.
-        """
-        if SOURCES.of(self):
-            raise PrimaryError(
-                f"bulk_write on {self.name!r} would not be followed by the index. Use "
-                f"insert_many, update_many and delete_many, or the query set's methods."
-            )
-        return super().bulk_write(*args, **options)
+
+@contextmanager
+def unfollowed(sources: Sequence[Source], what: str) -> Iterator[None]:
+    """Owe all documents that show these sources', and warn: the block writes what is
+    not known.
+
+    :param what: it is that writes.
+    :raises UncapturedStatement: if that is what the settings say; nothing is written.
+    """
+    names = ", ".join(sorted({source.name for source in sources}))
+    if any(source.publisher.refuses_uncaptured for source in sources):
+        raise UncapturedStatement(
+            f"{what} cannot be followed, and nefertari.uncaptured = refuse. Use "
+            f"insert_many, update_many, delete_many or the query set's methods for "
+            f"{names}."
+        )
+    if sources:
+        log.warning(
+            "%s cannot be followed: workers will compare all documents of %s with what "
+            "is stored. insert_many, update_many, delete_many and the query set's "
+            "methods are followed.",
+            what,
+            names,
+        )
+    with owed(sources, UNFOLLOWED):
+        yield

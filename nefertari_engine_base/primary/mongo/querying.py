@@ -12,9 +12,8 @@ from typing import Any
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.mongo.fetching import fetch
 from nefertari_engine_base.primary.mongo.filtering import check_order, conditions
+from nefertari_engine_base.primary.mongo.ids import Ids
 from nefertari_engine_base.primary.mongo.keys import (
-    Ids,
-    key_of,
     of_class,
     reference_name,
     stored_name,
@@ -69,11 +68,11 @@ def get_by_ids(
     :param documents_only: leave out those that have no document.
     :raises InvalidDocumentId: for an id that cannot be one of the model.
     """
-    keys = [key_of(schema, id_) for id_ in ids]
+    names = Ids(schema)
+    keys = [names.key(id_) for id_ in ids]
     query = with_document(schema) if documents_only else of_class(schema.model)
-    id_of = Ids(schema).of
     return {
-        id_of(key): instance for key, instance in fetch(schema, query, keys).items()
+        names.of(key): instance for key, instance in fetch(schema, query, keys).items()
     }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from pymongo.results import DeleteResult, UpdateResult
+from pymongo.errors import BulkWriteError
+from pymongo.results import BulkWriteResult, DeleteResult, UpdateResult
 
 
 def has_matched(result: UpdateResult) -> bool:
@@ -52,3 +53,39 @@ def sum_of_deletes(results: Sequence[DeleteResult]) -> DeleteResult:
         return results[-1]
     deleted = sum(result.deleted_count for result in results)
     return DeleteResult({"n": deleted, "ok": 1.0}, acknowledged=True)
+
+
+def update_of(result: BulkWriteResult) -> UpdateResult:
+    """The result of an update that was made of several statements."""
+    matched = result.matched_count
+    raw = {
+        "n": matched,
+        "nModified": result.modified_count,
+        "ok": 1.0,
+        "updatedExisting": matched > 0,
+    }
+    return UpdateResult(raw, acknowledged=True)
+
+
+def delete_of(result: BulkWriteResult) -> DeleteResult:
+    """The result of a delete that was made of several statements."""
+    return DeleteResult({"n": result.deleted_count, "ok": 1.0}, acknowledged=True)
+
+
+def inserted_before(
+    error: Exception, count: int, ordered: bool
+) -> Collection[int] | None:
+    """Which documents of an insert of many are there though it has ended with an error,
+    by their indexes; ``None`` if the server may still take some of them back.
+
+    :param count: how many there were.
+    :param ordered: whether the first that is refused ends the insert.
+    """
+    if not isinstance(error, BulkWriteError):
+        return ()
+    if error.details.get("writeConcernErrors"):
+        return None
+    refused = {one["index"] for one in error.details.get("writeErrors", ())}
+    if ordered:
+        return range(min(refused, default=count))
+    return [index for index in range(count) if index not in refused]

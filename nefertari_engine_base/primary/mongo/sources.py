@@ -9,9 +9,10 @@ from typing import Any
 from pymongo.collection import Collection
 
 from nefertari_engine_base.interfaces import IPublisher
+from nefertari_engine_base.primary.mongo.ids import Ids
 from nefertari_engine_base.primary.mongo.keys import (
-    Ids,
-    home_of,
+    home_name_of,
+    is_home,
     key_reader,
     stored_name,
 )
@@ -86,13 +87,13 @@ class Sources:
     def _arrange(self) -> None:
         found: dict[str, list[Source]] = {}
         for source in self._by_model.values():
-            found.setdefault(home_of(source.model).name, []).append(source)
+            found.setdefault(home_name_of(source.model), []).append(source)
         self._by_collection = found
 
     def of(self, collection: Collection[Any]) -> list[Source]:
         """The sources whose documents are in a collection."""
         found = self._by_collection.get(collection.name, ())
-        return [source for source in found if home_of(source.model) == collection]
+        return [source for source in found if is_home(source.model, collection)]
 
 
 def matching(sources: Iterable[Source], class_name: str | None) -> list[Source]:

@@ -30,7 +30,10 @@ def _equal_columns(mapper: Mapper[Any]) -> list[set[Any]]:
     for one in mapper.iterate_to_root():
         condition = one.inherit_condition
         for element in () if condition is None else visitors.iterate(condition):
-            if isinstance(element, BinaryExpression) and element.operator is operators.eq:
+            if (
+                isinstance(element, BinaryExpression)
+                and element.operator is operators.eq
+            ):
                 found.append({element.left, element.right})
     return found
 

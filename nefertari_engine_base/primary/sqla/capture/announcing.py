@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Connection
@@ -12,9 +12,10 @@ from zope.interface import implementer
 from nefertari_engine_base.events import ChangesCommitted, DocumentsChanged
 from nefertari_engine_base.exceptions import UncapturedStatement
 from nefertari_engine_base.interfaces import ITransactionLog
+from nefertari_engine_base.primary.sqla.capture.touching import Known, spread
 from nefertari_engine_base.primary.sqla.capture.transactions import Transaction
 from nefertari_engine_base.values import Change, Debt, Touch
-from nefertari_engine_base.values.debts import UNCAPTURED
+from nefertari_engine_base.values.debts import UNFOLLOWED
 
 if TYPE_CHECKING:
     from nefertari_engine_base.primary.sqla.capture.following import Following
@@ -63,6 +64,7 @@ class Statement:
     """A statement, for one application.
 
     :attr wanted: the models whose documents are to have entries, by secondary.
+    :attr owed: the models that are owed in place of that, by secondary.
     """
 
     def __init__(
@@ -71,16 +73,38 @@ class Statement:
         self._following, self._plan, self._text = following, plan, text
         self._transaction = transaction
         self.wanted: Mapping[str, frozenset[str]] = {}
+        self.owed: Mapping[str, frozenset[str]] = {}
 
     def announce(self, connection: Connection) -> None:
         """Send the event of what is going to happen."""
         plan, log = self._plan, Log()
         name = plan.table.table.name if plan.table is not None else ""
-        self.wanted = self._following.publisher.publish_statement(
+        event = self._following.publisher.publish_statement(
             log, name, plan.action, plan.documents, self._text
         )
+        self.wanted, self.owed = event.wanted, event.owed
         if log.debts or log.touches:
             log.write(connection, self._transaction, self._following)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is to become of what it touches."""
+        return bool(self.wanted or self.owed)
+
+    def told(self, connection: Connection, found: Sequence[Known]) -> list[Touch]:
+        """The touches of documents; what is owed in place of them is written."""
+        if self.owed:
+            self.owe(connection, {root for root, _, _ in found})
+        return spread(found, self.wanted)
+
+    def owe(self, connection: Connection, roots: Collection[str]) -> None:
+        """Owe those of the models that are owed."""
+        debts = [
+            Debt(secondary, name)
+            for secondary, owed in self.owed.items()
+            for name in sorted(owed.intersection(roots))
+        ]
+        self._transaction.owe(connection, self._following, debts)
 
     def resync(
         self, connection: Connection, documents: frozenset[str], why: str,
@@ -94,6 +118,7 @@ class Statement:
         text = (
             self._text if len(self._text) <= _LONGEST else self._text[:_LONGEST] + "..."
         )
+        self.owe(connection, documents)
         names = sorted(
             {name for wanted in self.wanted.values() for name in wanted & documents}
         )
@@ -110,7 +135,7 @@ class Statement:
             _warned.add(text)
             _log.warning(_RESYNC, why, ", ".join(names), text)
         debts = [
-            Debt(secondary, name, UNCAPTURED)
+            Debt(secondary, name, UNFOLLOWED)
             for secondary, wanted in self.wanted.items()
             for name in sorted(wanted & documents)
         ]

@@ -129,6 +129,7 @@ def rollback(
     unseen = is_running(connection, dialect) is False
     try:
         if unseen:
+            transaction.resolve()
             for following, touches in transaction.held.items():
                 transaction.outbox_of(following).add(touches)
     finally:

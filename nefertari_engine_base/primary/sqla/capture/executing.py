@@ -38,7 +38,7 @@ from nefertari_engine_base.primary.sqla.capture.plans import (
 )
 from nefertari_engine_base.primary.sqla.capture.reading import RowSource
 from nefertari_engine_base.primary.sqla.capture.sets import EntrySet
-from nefertari_engine_base.primary.sqla.capture.touching import Known, spread
+from nefertari_engine_base.primary.sqla.capture.touching import Known
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     Transaction,
     known_transaction,
@@ -79,7 +79,7 @@ class Execution:
         """Execute it, with what goes before and after."""
         self.statement.announce(self.connection)
         plan = self.plan
-        if not self.statement.wanted and not self.is_told:
+        if not self.statement.is_wanted and not self.is_told:
             return call()
         if plan.uncaptured:
             self.statement.resync(self.connection, plan.uncaptured, plan.why)
@@ -102,7 +102,7 @@ class Execution:
             self.statement.resync(self.connection, plan.documents, why)
             return call()
         counts = self._read(plan) if plan.source is not None else []
-        touches = spread(list(self._named(plan)), self.statement.wanted)
+        touches = self.statement.told(self.connection, list(self._named(plan)))
         with self._rows_may_be_written(touches):
             result = call()
         self.transaction.want(self.connection, self.following, touches)
@@ -180,6 +180,11 @@ class Execution:
     def make(self, entries: EntrySet, values: Mapping[str, Any]) -> int | None:
         """Have the database make entries; the number of rows, if it was counted."""
         wanted = self.statement.wanted
+        if self.statement.owed:
+            roots = {reading.capture.root for reading in entries.readings}
+            self.statement.owe(self.connection, roots)
+        if not wanted:
+            return None
         most = self.transaction.room(self.following)
         with explained():
             made = entries.make(self.connection, self.outbox, wanted, values, most)

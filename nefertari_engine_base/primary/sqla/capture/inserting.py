@@ -21,11 +21,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
     Reading,
     columns_of,
 )
-from nefertari_engine_base.primary.sqla.capture.touching import (
-    UNKNOWN,
-    Known,
-    spread,
-)
+from nefertari_engine_base.primary.sqla.capture.touching import UNKNOWN, Known
 from nefertari_engine_base.primary.sqla.keys import KeyedSelect
 from nefertari_engine_base.values import Action, Touch
 
@@ -113,7 +109,7 @@ class _Insert:
                     execution, self._table, list(self._rows()), plan.action
                 )
             )
-        return spread(found, execution.statement.wanted)
+        return execution.statement.told(self._connection, found)
 
     def _tell(self, changes: Sequence[row_changes.Found]) -> None:
         if changes:

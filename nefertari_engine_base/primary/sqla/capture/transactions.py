@@ -6,9 +6,9 @@ the touches that can still travel with the ``COMMIT`` (see :mod:`..libpq`), and 
 process that delivers inline the numbers of its entries, of which those count that the
 database shows after the commit.
 
-The state lies with the driver's connection, in the ``info`` that SQLAlchemy keeps for
-it. Whether a transaction is running, the driver is asked.
-https://docs.sqlalchemy.org/en/20/core/connections.html#sqlalchemy.engine.Connection.info
+The state lies with what the pool hands out, and so goes with it if somebody abandons a
+session. Whether a transaction is running, the driver is asked.
+https://docs.sqlalchemy.org/en/20/core/pooling.html#sqlalchemy.pool.PoolProxiedConnection
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nefertari_engine_base.values import Change, Debt, OutboxEntry, Touch
 if TYPE_CHECKING:
     from nefertari_engine_base.primary.sqla.capture.following import Following
 
-_KEY = "nefertari_transaction"
+_KEY = "_nefertari_transaction"
 
 #: Touches that are held at most.
 _MOST_HELD = 1000
@@ -259,22 +259,20 @@ def transaction_of(connection: Any) -> Transaction:
 
     :param connection: SQLAlchemy's, or what the pool has handed out.
     """
-    info = connection.info
-    found: Transaction | None = info.get(_KEY)
+    found = known_transaction(connection)
     if found is None:
-        found = info[_KEY] = Transaction()
+        found = Transaction()
+        setattr(_handed_out(connection), _KEY, found)
     return found
 
 
 def known_transaction(connection: Any) -> Transaction | None:
     """As :func:`transaction_of`; ``None`` if nothing is kept."""
-    try:
-        info = connection.info
-    except (AttributeError, NotImplementedError):
-        # No pool has handed it out: the dialect makes itself ready.
-        return None
-    # The drivers' own connections may have something else by this name.
-    return info.get(_KEY) if isinstance(info, dict) else None
+    return getattr(_handed_out(connection), _KEY, None)
+
+
+def _handed_out(connection: Any) -> Any:
+    return connection.connection if isinstance(connection, Connection) else connection
 
 
 def finish(parts: dict[Following, Part]) -> None:

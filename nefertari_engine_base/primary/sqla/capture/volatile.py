@@ -21,10 +21,72 @@ from sqlalchemy.sql.selectable import GenerativeSelect
 
 #: Functions that are known to be always the same; they need not be asked about.
 _STABLE = frozenset(
-    ["abs", "avg", "cast", "char_length", "coalesce", "concat", "count", "current_date", "current_time", "current_timestamp", "date", "datetime", "exists", "greatest", "ifnull", "iif", "instr", "json_extract", "julianday", "least", "left", "length", "like", "localtime", "localtimestamp", "lower", "ltrim", "max", "min", "mod", "now", "nullif", "position", "replace", "right", "round", "rtrim", "strftime", "substr", "substring", "sum", "time", "trim", "typeof", "unicode", "upper"]
+    [
+        "abs",
+        "avg",
+        "cast",
+        "char_length",
+        "coalesce",
+        "concat",
+        "count",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "date",
+        "datetime",
+        "exists",
+        "greatest",
+        "ifnull",
+        "iif",
+        "instr",
+        "json_extract",
+        "julianday",
+        "least",
+        "left",
+        "length",
+        "like",
+        "localtime",
+        "localtimestamp",
+        "lower",
+        "ltrim",
+        "max",
+        "min",
+        "mod",
+        "now",
+        "nullif",
+        "position",
+        "replace",
+        "right",
+        "round",
+        "rtrim",
+        "strftime",
+        "substr",
+        "substring",
+        "sum",
+        "time",
+        "trim",
+        "typeof",
+        "unicode",
+        "upper",
+    ]
 )
 _CALL = re.compile(r"\b(\w+)\s*\(")
-_WORDS = frozenset(["and", "or", "in", "not", "any", "all", "exists", "values", "select", "from", "where", "as"])
+_WORDS = frozenset(
+    [
+        "and",
+        "or",
+        "in",
+        "not",
+        "any",
+        "all",
+        "exists",
+        "values",
+        "select",
+        "from",
+        "where",
+        "as",
+    ]
+)
 _KNOWN = sa.text(
     "SELECT 1 FROM pg_proc WHERE lower(proname) = :name AND provolatile = 'v' "
     "UNION ALL SELECT 1 WHERE NOT EXISTS "

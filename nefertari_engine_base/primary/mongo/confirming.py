@@ -1,0 +1,104 @@
+"""Confirmations of entries, several at a time.
+
+A write need not wait for the confirmation of its entry: until that comes it is as if
+the writer were slow, which is provided for. What this process has written is confirmed
+together, a moment later by a thread of its own, or earlier by the thread whose write
+makes them many, or that asks the outbox for anything.
+
+A process that dies in between leaves entries that are delivered when they are due and
+once more when their writer's lease ends, as one that dies before it confirms.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock, Timer
+from weakref import WeakSet
+
+from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.values import OutboxEntry
+
+log = logging.getLogger(__name__)
+
+#: For how long a confirmation may wait for others, in seconds.
+DELAY = 0.05
+
+#: So many are confirmed without waiting, by who makes them so many: they take memory.
+MOST = 10_000
+
+
+class Confirmations:
+    """Entries whose documents are written, and that are to be confirmed.
+
+    :param confirm: confirms entries. :raises PrimaryError:
+    """
+
+    def __init__(self, confirm: Callable[[Sequence[OutboxEntry]], None]) -> None:
+        self._confirm = confirm
+        self._begin()
+        _ALL.add(self)
+
+    def _begin(self) -> None:
+        self._lock = Lock()
+        #: Held while some are on their way, so that whoever waits for them can.
+        self._sending = Lock()
+        self._waiting: dict[int, OutboxEntry] = {}
+        self._timer: Timer | None = None
+
+    def add(self, entries: Iterable[OutboxEntry]) -> None:
+        """Confirm these soon."""
+        with self._lock:
+            self._waiting.update((entry.id, entry) for entry in entries)
+            are_many = len(self._waiting) >= MOST
+            if self._waiting and not are_many and self._timer is None:
+                # No daemon: a program that ends waits for it.
+                self._timer = Timer(DELAY, self._flush_late)
+                self._timer.start()
+        if are_many:
+            self.flush()
+
+    def take(self, entries: Iterable[OutboxEntry]) -> list[OutboxEntry]:
+        """Those of these that are still to be confirmed; the caller sees to them."""
+        with self._lock:
+            found = (self._waiting.pop(entry.id, None) for entry in entries)
+            return [entry for entry in found if entry is not None]
+
+    def flush(self) -> None:
+        """Confirm now whatever waits. What fails is delivered later, and logged."""
+        with self._sending:
+            with self._lock:
+                entries, self._waiting = list(self._waiting.values()), {}
+            if not entries:
+                return
+            try:
+                self._confirm(entries)
+            except PrimaryError as error:
+                # The writes have been answered, and nothing of them is lost.
+                log.warning(
+                    "%d entries could not be confirmed, and will be delivered later: "
+                    "%s",
+                    len(entries),
+                    error,
+                )
+
+    def _flush_late(self) -> None:
+        with self._lock:
+            self._timer = None
+        self.flush()
+
+    def forget(self) -> None:
+        """In a process that was forked: those that wait are its parent's."""
+        self._begin()
+
+
+_ALL: WeakSet[Confirmations] = WeakSet()
+
+
+def _forget_all() -> None:
+    for confirmations in list(_ALL):
+        confirmations.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

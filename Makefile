@@ -13,11 +13,7 @@ path.write_text("$(CURDIR)")
 endef
 export PUT_ON_PATH
 
-<<<<<<< HEAD
-.PHONY: test demo bench chaos peers-sqlalchemy lint types docs format clean
-=======
-.PHONY: test demo bench chaos peers-mongoengine lint types docs format clean
->>>>>>> wt-mongo
+.PHONY: test demo bench chaos peers peers-sqlalchemy peers-mongoengine lint types docs format clean
 
 # Most of a test's time is waiting for servers, so there are more processes than cores.
 TEST_SERVERS := elasticsearch opensearch postgresql mongodb
@@ -39,16 +35,17 @@ bench: $(READY)
 chaos: $(READY)
 	$(BIN)/python -m chaos $(if $(PRIMARY),--primary $(PRIMARY)) $(CHAOS_ARGS)
 
-<<<<<<< HEAD
+# Tests of others, with every class that they map having documents.
+peers: peers-sqlalchemy peers-mongoengine
+
 # Hours, with every database and mode; PEERS_ARGS="--database sqlite --mode flat" has one,
 # and PEERS_ARGS="--help" says more.
 peers-sqlalchemy: $(READY)
 	$(BIN)/python -m tests.peers.sqlalchemy $(PEERS_ARGS)
-=======
+
 # MONGOENGINE_TESTS names a checkout of MongoEngine; PyPI has only a part of its tests.
 peers-mongoengine: $(READY)
 	$(BIN)/python -m tests.peers.mongoengine
->>>>>>> wt-mongo
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ from nefertari_engine_base.interfaces import (
 )
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.setting_up import is_setting_up
-from nefertari_engine_base.settings import Capture, EngineSettings, SyncMode
+from nefertari_engine_base.settings import CaptureMode, EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
 from nefertari_engine_base.sync.delivery import Pause, VersionCheck
 from nefertari_engine_base.sync.losses import IndexWatch
@@ -157,7 +157,7 @@ class Engines:
             relies on them though the settings say so.
         """
         required = list(self._required_triggers())
-        if self.settings.capture is Capture.TRIGGERS and not required:
+        if self.settings.capture is CaptureMode.TRIGGERS and not required:
             raise ConfigurationError(
                 f"nefertari.capture = triggers, but no engine of this application "
                 f"({', '.join(self.primaries) or 'it has none'}) captures changes so. "

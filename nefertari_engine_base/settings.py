@@ -35,7 +35,7 @@ class Uncaptured(StrEnum):
     REFUSE = "refuse"
 
 
-class Capture(StrEnum):
+class CaptureMode(StrEnum):
     """Who tells of changes in a SQL database."""
 
     #: The sessions of this process.
@@ -68,9 +68,9 @@ class EngineSettings:
     :attr suspended: ``nefertari.sync.suspended``: names of models whose documents do
         not follow changes that this process makes, which are owed; ``*`` for all. See
         :mod:`nefertari_engine_base.sync.suspension`. Default: none.
-    :attr uncaptured: ``nefertari.uncaptured``: what becomes of a statement whose changes
-        cannot be followed exactly: ``resync`` has workers synchronise the models that
-        it may concern, ``refuse`` raises an error. Default ``resync``.
+    :attr uncaptured: ``nefertari.uncaptured``: what becomes of a statement whose
+        changes cannot be followed exactly: ``resync`` has workers synchronise the
+        models that it may concern, ``refuse`` raises an error. Default ``resync``.
     :attr check_interval: ``nefertari.sync.check_interval``: seconds between two looks
         of a worker at the indices, whether they have lost what they held; see
         :mod:`nefertari_engine_base.sync.losses`. Default 30.
@@ -106,7 +106,7 @@ class EngineSettings:
 
     engines: tuple[str, ...] = ()
     sync: SyncMode = SyncMode.INLINE
-    capture: Capture = Capture.SESSION
+    capture: CaptureMode = CaptureMode.SESSION
     suspended: Suspension = NOTHING_SUSPENDED
     uncaptured: Uncaptured = Uncaptured.RESYNC
     check_interval: float = 30.0
@@ -174,18 +174,20 @@ def _uncaptured(value: str) -> Uncaptured:
     try:
         return Uncaptured(str(value).strip().lower())
     except ValueError:
+        words = ", ".join(Uncaptured)
         raise ConfigurationError(
-            f"nefertari.uncaptured = {value!r}: expected one of {', '.join(Uncaptured)}."
+            f"nefertari.uncaptured = {value!r}: expected one of {words}."
         ) from None
 
 
-def capture_of(word: object) -> Capture:
+def capture_of(word: object) -> CaptureMode:
     """The capture of this name. :raises ConfigurationError: if there is none."""
     try:
-        return Capture(str(word).strip().lower())
+        return CaptureMode(str(word).strip().lower())
     except ValueError:
+        words = ", ".join(CaptureMode)
         raise ConfigurationError(
-            f"nefertari.capture = {str(word)!r}: expected one of {', '.join(Capture)}."
+            f"nefertari.capture = {str(word)!r}: expected one of {words}."
         ) from None
 
 

@@ -170,8 +170,8 @@ class TouchRows:
     """The subscriber that stands for every secondary engine of the application, before
     statements of SQL.
 
-    Wants entries for all documents that a statement touches, or the debt for those whose
-    model is suspended.
+    Wants entries for all documents that a statement touches, or the debt for those
+    whose model is suspended.
     """
 
     def __init__(self, engines: Engines) -> None:

@@ -1,9 +1,9 @@
 """Workers synchronise models again whose changes could not be followed.
 
 A statement of which nobody can tell the rows leaves a debt of its model, in its own
-transaction. A worker settles it by comparing contents, so that only documents that differ
-are written, and goes on to deliver in between. What people have suspended, or an index has
-lost, is left to them: they may have reasons to wait.
+transaction. A worker settles it by comparing contents, so that only documents that
+differ are written, and goes on to deliver in between. What people have suspended, or an
+index has lost, is left to them: they may have reasons to wait.
 """
 
 from __future__ import annotations

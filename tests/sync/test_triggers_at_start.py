@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.primary.sqla import SQLAlchemyEngine
 from nefertari_engine_base.setting_up import setting_up
-from nefertari_engine_base.settings import Capture, EngineSettings
+from nefertari_engine_base.settings import CaptureMode, EngineSettings
 from tests.sync.unheard import Unheard
 
 
@@ -54,7 +54,7 @@ def app(database_url):
 
 @pytest.mark.parametrize(
     ("word", "capture"),
-    [("session", Capture.SESSION), (" Triggers ", Capture.TRIGGERS)],
+    [("session", CaptureMode.SESSION), (" Triggers ", CaptureMode.TRIGGERS)],
 )
 def test_the_setting_says_what_the_capture_is(word, capture):
     settings = EngineSettings.from_settings({"nefertari.capture": word})
@@ -70,10 +70,10 @@ def test_a_setting_that_makes_no_sense_is_refused(word):
 
 
 def test_an_engine_has_the_capture_of_the_settings_or_its_own(app):
-    assert app.primary.capture is Capture.TRIGGERS
-    assert SQLAlchemyEngine(app.database).capture is Capture.SESSION
+    assert app.primary.capture is CaptureMode.TRIGGERS
+    assert SQLAlchemyEngine(app.database).capture is CaptureMode.SESSION
     own = SQLAlchemyEngine(app.database, capture="triggers")
-    assert own.capture is Capture.TRIGGERS
+    assert own.capture is CaptureMode.TRIGGERS
 
 
 def test_a_setting_that_no_engine_follows_is_refused(database):

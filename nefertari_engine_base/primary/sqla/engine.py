@@ -38,7 +38,7 @@ from nefertari_engine_base.primary.sqla.triggers.captures import Capture as Tabl
 from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
 from nefertari_engine_base.primary.sqla.triggers.installing import Triggers
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
-from nefertari_engine_base.settings import Capture, capture_of
+from nefertari_engine_base.settings import CaptureMode, capture_of
 from nefertari_engine_base.values import Capability, Page, Query
 
 _OUTBOXES: dict[str, type[SQLOutbox]] = {
@@ -66,7 +66,7 @@ class SQLAlchemyEngine:
         engine: Engine,
         session: Callable[[], Session] | None = None,
         binds: Mapping[type, Engine] | None = None,
-        capture: Capture | str = Capture.SESSION,
+        capture: CaptureMode | str = CaptureMode.SESSION,
     ) -> None:
         self.capture = capture_of(capture)
         self.binds = Binds(engine, binds or {})
@@ -246,7 +246,7 @@ class SQLAlchemyEngine:
                 partial(captures, engine),
                 secondaries,
                 announces=self._announces,
-                required=self.capture is Capture.TRIGGERS,
+                required=self.capture is CaptureMode.TRIGGERS,
             )
             for engine in self.binds.engines
         ]

@@ -146,7 +146,7 @@ class Statement:
     ) -> None:
         """Send the events of what has happened, one for each model.
 
-        :raises Exception: what a subscriber raises; the transaction cannot be committed.
+        :raises Exception: what a subscriber raises; nobody can commit then.
         """
         publisher, log = self._following.publisher, Log()
         by_model: dict[type, list[Change]] = {}

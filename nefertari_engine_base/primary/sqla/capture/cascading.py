@@ -184,7 +184,7 @@ def lock(connection: Connection, level: Level, values: Mapping[str, Any]) -> Non
         before = count
 
 
-# --- what is read of rows -----------------------------------------------------------------
+# --- what is read of rows -------------------------------------------------------------
 
 
 def of_deleted(captures: Sequence[Capture], enforced: bool) -> Iterator[Reading]:

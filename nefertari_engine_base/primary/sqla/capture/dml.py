@@ -1,7 +1,7 @@
 """What SQLAlchemy knows of a compiled INSERT, UPDATE or DELETE.
 
 Some of it has no public name. All of it is read here, and nowhere else; the names are
-the same from SQLAlchemy 2.0.30 to 2.1, and ``tests/sqla/test_dml.py`` asks each of them.
+the same in SQLAlchemy 2.0.43 and 2.1.
 https://docs.sqlalchemy.org/en/20/core/internals.html#sqlalchemy.engine.ExecutionContext
 """
 

@@ -83,8 +83,8 @@ def _refuse(
     transaction.take()
     driver_of(connection).rollback()
     raise PrimaryError(
-        f"This transaction was refused and is rolled back: {cause}. Whoever catches such "
-        f"an error has to roll back, or to begin a savepoint before."
+        f"This transaction was refused and is rolled back: {cause}. Whoever catches "
+        f"such an error has to roll back, or to begin a savepoint before."
     ) from cause
 
 
@@ -187,8 +187,8 @@ def commit_twophase(
 
 
 def rollback_twophase(
-    dialect: Dialect, do_rollback: Callable[..., None], connection: Connection, xid: Any,
-    is_prepared: bool = True, recover: bool = False,
+    dialect: Dialect, do_rollback: Callable[..., None], connection: Connection,
+    xid: Any, is_prepared: bool = True, recover: bool = False,
 ) -> None:  # fmt: skip
     """Roll a transaction of two phases back."""
     transaction = known_transaction(connection)

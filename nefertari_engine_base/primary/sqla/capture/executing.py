@@ -29,12 +29,11 @@ from nefertari_engine_base.primary.sqla.capture.drivers import (
     run_unheard,
 )
 from nefertari_engine_base.primary.sqla.capture.following import Following
+from nefertari_engine_base.primary.sqla.capture.planning import changes_rows, plan_of
 from nefertari_engine_base.primary.sqla.capture.plans import (
     ChangePlan,
     InsertPlan,
     Plan,
-    changes_rows,
-    plan_of,
 )
 from nefertari_engine_base.primary.sqla.capture.reading import RowSource
 from nefertari_engine_base.primary.sqla.capture.sets import EntrySet
@@ -207,8 +206,8 @@ class Execution:
         run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
 
     def _check(self, plan: ChangePlan, counts: Sequence[int | None]) -> None:
-        """Rows that were locked cannot become fewer: if the statement has changed as many
-        as there were, it has changed these."""
+        """Rows that were locked cannot become fewer: if the statement has changed as
+        many as there were, it has changed these."""
         if plan.by_key or len(counts) != 1 or counts[0] is None:
             return
         changed = self.cursor.rowcount
@@ -217,7 +216,7 @@ class Execution:
             self.statement.resync(self.connection, plan.documents, why, after=True)
 
 
-# --- what the dialect is asked to do ----------------------------------------------------
+# --- what the dialect is asked to do -------------------------------------------------
 
 
 def execute(
@@ -255,7 +254,11 @@ def _execute_compiled(
         return texts.execute(followings, call, text, context)
     enforced = are_keys_enforced(connection)
     plans = [(one, plan_of(compiled, one, enforced)) for one in followings]
-    found = [(one, plan) for one, plan in plans if plan is not None]
+    found = [
+        (one, plan)
+        for one, plan in plans
+        if plan is not None and not _is_elsewhere(plan, context)
+    ]
     if not found:
         return call()
     transaction = transaction_of(connection)
@@ -268,3 +271,12 @@ def _execute_compiled(
             )
             call = partial(execution.run, call)
         return call()
+
+
+def _is_elsewhere(plan: Plan, context: Any) -> bool:
+    """Whether the rows are of another schema than those of the documents."""
+    translated = dml.schemas_translated(context)
+    if not translated or plan.table is None:
+        return False
+    schema = plan.table.table.schema
+    return bool(translated.get(schema, schema) != schema)

@@ -2,11 +2,11 @@
 
 The dialect
     executes, commits and rolls back whatever anybody has asked for, by a session, a
-    connection or an engine. Its methods are replaced, on the dialect of each engine that
-    is followed, by functions that call them. There are events for executing, but a
+    connection or an engine. Its methods are replaced, on the dialect of each engine
+    that is followed, by functions that call them. There are events for executing, but a
     listener cannot see to what comes after; and none for the rest that could do it in
-    the place of the dialect. Events of an engine cost every statement of the application
-    more. https://docs.sqlalchemy.org/en/20/core/internals.html#sqlalchemy.engine.Dialect
+    the place of the dialect. Events of an engine cost every statement of the
+    application more. https://docs.sqlalchemy.org/en/20/core/internals.html#sqlalchemy.engine.Dialect
 Session
     tells which transactions are its own, so that what they have committed is delivered
     when the session can be used again.
@@ -37,6 +37,9 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
 #: What is followed, by dialect.
 FOLLOWED: WeakKeyDictionary[Dialect, list[Following]] = WeakKeyDictionary()
 
+#: The engine that each was made for.
+_ENGINES: dict[Following, Engine] = {}
+
 _EXECUTING = ("do_execute", "do_executemany", "do_execute_no_params")
 
 
@@ -49,10 +52,12 @@ def follow(engine: Engine, following: Following) -> None:
         _replace(dialect)
     if following not in known:
         known.append(following)
+    _ENGINES.setdefault(following, engine)
 
 
 def forget(following: Following) -> None:
     """Report nothing more of what is followed."""
+    _ENGINES.pop(following, None)
     for known in FOLLOWED.values():
         if following in known:
             known.remove(following)
@@ -84,8 +89,19 @@ def listen() -> None:
 def _after_begin(
     session: Session, transaction: SessionTransaction, connection: Connection
 ) -> None:
+    if connection.dialect not in FOLLOWED:
+        _follow_same(connection.engine)
     if connection.dialect in FOLLOWED:
         transaction_of(connection).session = ref(session)
+
+
+def _follow_same(engine: Engine) -> None:
+    """Follow an engine of a session that leads to a database which is followed."""
+    if engine.url.database in (None, "", ":memory:"):
+        return
+    for following, known in list(_ENGINES.items()):
+        if known.url == engine.url:
+            follow(engine, following)
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:

@@ -1,8 +1,8 @@
 """What the unit of work says of instances, for subscribers of Pyramid's events.
 
 Entries follow from statements, so this is nobody's business but that of subscribers:
-without any, nothing is kept. Nothing is loaded either: an attribute that is not there is
-not told of. https://docs.sqlalchemy.org/en/20/orm/events.html#mapper-events
+without any, nothing is kept. Nothing is loaded either: an attribute that is not there
+is not told of. https://docs.sqlalchemy.org/en/20/orm/events.html#mapper-events
 """
 
 from __future__ import annotations

@@ -35,8 +35,9 @@ class RowSource:
     """
 
     def __init__(
-        self, table: FollowedTable, action: Action, target: Any, criteria: Sequence[Any],
-        values: Mapping[str, Any], changed: set[str] | None, readings: Sequence[Reading],
+        self, table: FollowedTable, action: Action, target: Any,
+        criteria: Sequence[Any], values: Mapping[str, Any], changed: set[str] | None,
+        readings: Sequence[Reading],
         *, shared: bool,
     ) -> None:  # fmt: skip
         self._table, self._action, self._target = table, action, target

@@ -1,8 +1,8 @@
 """Statements that are texts: what they change is seen, which rows is not.
 
-Their tables are told by the words in front of the names. Such a statement has the models
-that it may concern synchronised again, with one warning; and a text may end transactions
-and savepoints of which SQLAlchemy hears nothing.
+Their tables are told by the words in front of the names. Such a statement has the
+models that it may concern synchronised again, with one warning; and a text may end
+transactions and savepoints of which SQLAlchemy hears nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _FIRST = re.compile(
     r"rollback)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_NAME = r"((?:\"(?:[^\"]|\"\")+\"|\[[^\]]+\]|`[^`]+`|[\w$]+)(?:\s*\.\s*(?:\"(?:[^\"]|\"\")+\"|[\w$]+))*)"
+_WORD = r'(?:"(?:[^"]|"")+"|\[[^\]]+\]|`[^`]+`|[\w$]+)'
+_NAME = rf"({_WORD}(?:\s*\.\s*{_WORD})*)"
 _TABLES = re.compile(
     r"\b(?:insert\s+(?:or\s+\w+\s+)?into|replace\s+into|update(?:\s+or\s+\w+)?|"
     r"delete\s+from|merge\s+into|truncate(?:\s+table)?|copy)\s+(?:only\s+)?"

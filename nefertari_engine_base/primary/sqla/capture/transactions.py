@@ -1,8 +1,8 @@
 """What belongs to the running transaction of a connection: its entries, and its end.
 
 An entry counts as written only as long as the database's transaction and savepoint live
-that it was written in; so no books are kept of what was written. What is kept is little:
-the touches that can still travel with the ``COMMIT`` (see :mod:`..libpq`), and for a
+that it was written in; so no books are kept of what was written. Little is kept: the
+touches that can still travel with the ``COMMIT`` (see :mod:`..libpq`), and for a
 process that delivers inline the numbers of its entries, of which those count that the
 database shows after the commit.
 
@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType
 
 from sqlalchemy.engine import Connection, TwoPhaseTransaction
 
@@ -75,7 +74,7 @@ class Transaction:
     :attr context: of the statement that has been executed last, if it is executed in
         several batches.
     :attr is_own: it was begun here, for one statement, and ends with that.
-    :attr session: the session that drives the connection, if one does.
+    :attr session: gives the session that drives the connection, if one does.
     """
 
     parts: dict[Following, Part] = field(default_factory=dict)
@@ -87,7 +86,7 @@ class Transaction:
     doomed_in: frozenset[str] = frozenset()
     context: Any = None
     is_own: bool = False
-    session: ReferenceType[Any] | None = None
+    session: Callable[[], Any] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -178,7 +177,7 @@ class Transaction:
         entries: Iterable[OutboxEntry] = (),
         numbers: Iterable[int] = (),
     ) -> None:
-        """These were written: this process may want to deliver them after the commit."""
+        """These were written: this process may want to deliver them then."""
         part = self.part(following)
         part.outbox = outbox
         room = self.room(following)
@@ -212,8 +211,8 @@ class Transaction:
     # --- ends
 
     def doom(self, connection: Connection, error: BaseException) -> None:
-        """Let the transaction, or the savepoint that has begun last, not be committed by
-        anybody: what has been executed in it was refused."""
+        """Let nobody commit the transaction, or the savepoint that has begun last:
+        what has been executed in it was refused."""
         self.doomed, self.doomed_in = error, frozenset(self.savepoints)
         dialect, driver = connection.dialect, driver_of(connection.connection)
         if dialect.name == "sqlite" and not connection.in_nested_transaction():

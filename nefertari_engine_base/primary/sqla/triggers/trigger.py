@@ -17,7 +17,7 @@ class Trigger:
 
     :attr table: as SQL names it.
     :attr source: what the database shows of a trigger that is the same.
-    :attr alternative: what it shows of one that is as good; see :attr:`source`.
+    :attr alternative: what it shows of one that is as good, like ``source``.
     :attr define: statements that make or replace what the trigger calls.
     :attr attach: statements that put it on its table, in place of another of its name.
     :attr drop: statements that remove it, if it is there.

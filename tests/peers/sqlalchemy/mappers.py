@@ -119,20 +119,28 @@ class Mappers:
 
         mapperlib._dispose_registries = dispose_registries
 
-        # A listener would do, were it not that any of do_orm_execute makes yield_per
-        # with selectinload fail in 2.0.
-        execute = Session._execute_internal
+        # No application begins to follow a model in the middle of a statement. A
+        # listener would do, were it not that any of do_orm_execute makes yield_per with
+        # selectinload fail in 2.0.
+        execute, save = Session._execute_internal, Session._bulk_save_mappings
 
         @functools.wraps(execute)
         def execute_internal(
             session: Session, statement: Any, *args: Any, **more: Any
         ) -> Any:
-            # No application begins to follow a model in the middle of a statement.
             if getattr(statement, "is_dml", False) and not self._is_held:
                 self.configure()
             return execute(session, statement, *args, **more)
 
-        Session._execute_internal = execute_internal  # type: ignore[method-assign, assignment]
+        @functools.wraps(save)
+        def bulk_save_mappings(session: Session, *args: Any, **more: Any) -> None:
+            if not self._is_held:
+                self.configure()
+            save(session, *args, **more)
+
+        session_class: Any = Session
+        session_class._execute_internal = execute_internal
+        session_class._bulk_save_mappings = bulk_save_mappings
 
 
 def mappers_of(one: registry) -> list[Mapper[Any]]:

@@ -199,6 +199,17 @@ def _create_common(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _is_missing(error: BaseException | None) -> bool:
+    """Whether one of these tables is not there."""
+    cause: object = getattr(error, "orig", error)
+    text = str(cause)
+    if _PREFIX not in text:
+        return False
+    # https://www.postgresql.org/docs/current/errcodes-appendix.html
+    is_undefined = getattr(cause, "sqlstate", None) in ("42P01", "42703")
+    return is_undefined or "no such table" in text or "no column named" in text
+
+
 class explained:  # noqa: N801 - it is used like a function
     """``with explained():`` a missing outbox, which a new application may well have, is
     an error that says what to do.
@@ -222,9 +233,7 @@ class explained:  # noqa: N801 - it is used like a function
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, self._errors) and _PREFIX in str(
-            getattr(error, "orig", error)
-        ):
+        if isinstance(error, self._errors) and _is_missing(error):
             raise PrimaryError(
                 f"The database lacks the tables {_PREFIX}*, in which changes are kept "
                 f"until they are indexed. Call setup_database(config), or "

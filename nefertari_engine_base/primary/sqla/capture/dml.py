@@ -32,7 +32,8 @@ def is_of(context: Any, text: str) -> bool:
 
     A comment that was put around it changes nothing.
     """
-    own = context.statement
+    # It has none while it asks for what it needs first.
+    own = getattr(context, "statement", None)
     if own is None:
         return False
     return bool(own is text or own in text or is_in_batches(context))

@@ -150,7 +150,8 @@ class Execution:
     ) -> int | None:
         bound = dml.bound_values(self.context.compiled, plan.elements, values)
         bound |= {name: values[name] for name in plan.news.values()}
-        if plan.by_key:
+        if plan.by_key and self.connection.dialect.name != "sqlite":
+            # It costs nothing to be read by key, but a savepoint would.
             return self._make(source, bound)
         try:
             with self.savepoint():

@@ -114,7 +114,17 @@ class Following:
         for table in followed.values():
             table.documents = frozenset(_documents(table))
             table.models = tuple(sorted(table.models, key=_depth))
-            self.tables[table.table.schema, table.table.name] = table
+            self._add(table)
+
+    def _add(self, table: FollowedTable) -> None:
+        """Add a table; there may be two descriptions of it, in metadata of their own."""
+        known = self.tables.setdefault((table.table.schema, table.table.name), table)
+        if known is not table:
+            known.captures += table.captures
+            known.documents |= table.documents
+            known.models += table.models
+            for cause, rules in table.rules.items():
+                known.rules.setdefault(cause, []).extend(rules)
 
     def follows(self, model: type) -> bool:
         """Whether anything is reported of a class."""

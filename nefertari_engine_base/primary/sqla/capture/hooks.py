@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm import Session, SessionTransaction
 
-from nefertari_engine_base.primary.sqla.capture import ending, instances
+from nefertari_engine_base.primary.sqla.capture import ending, instances, planning
 from nefertari_engine_base.primary.sqla.capture.executing import execute
 from nefertari_engine_base.primary.sqla.capture.following import Following
 from nefertari_engine_base.primary.sqla.capture.transactions import (
@@ -58,6 +58,7 @@ def follow(engine: Engine, following: Following) -> None:
 def forget(following: Following) -> None:
     """Report nothing more of what is followed."""
     _ENGINES.pop(following, None)
+    planning.forget(following)
     for known in FOLLOWED.values():
         if following in known:
             known.remove(following)

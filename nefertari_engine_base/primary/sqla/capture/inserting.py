@@ -99,7 +99,12 @@ class _Insert:
 
     def _touches(self) -> Sequence[Touch]:
         plan, execution = self._plan, self._execution
-        found = list(self._known([one for one in plan.names if one.is_exact]))
+        try:
+            found = list(self._known([one for one in plan.names if one.is_exact]))
+        except LookupError:
+            # The mapped key is not the table's, or a part of it is NULL.
+            self.find_new()
+            return ()
         inexact = [one for one in plan.names if not one.is_exact]
         if inexact:
             self._read_by_key(inexact)

@@ -55,6 +55,13 @@ def plan_of(compiled: Any, following: Following, enforced: bool) -> Plan | None:
     return known[key]
 
 
+def forget(following: Following) -> None:
+    """Keep no plans of an application that is closed."""
+    for known in list(_PLANS.values()):
+        for key in [key for key in known if key[0] is following]:
+            del known[key]
+
+
 def changes_rows(compiled: Any) -> bool:
     """Whether a compiled statement changes rows; what defines tables does not."""
     return isinstance(compiled, SQLCompiler) and bool(

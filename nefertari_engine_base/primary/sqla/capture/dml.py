@@ -55,8 +55,8 @@ def unaliased(table: Any) -> Any:
 
 def criteria(statement: Any) -> Sequence[Any]:
     """The conditions of the WHERE of an UPDATE or a DELETE."""
-    found: Sequence[Any] = statement._where_criteria
-    return found
+    # A lambda stands for what it has made when it was asked first.
+    return [getattr(part, "_resolved", part) for part in statement._where_criteria]
 
 
 def values_set(compiled: Any, statement: Any) -> dict[str, Any] | None:

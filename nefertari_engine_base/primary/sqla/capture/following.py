@@ -117,7 +117,7 @@ class Following:
             self._add(table)
 
     def _add(self, table: FollowedTable) -> None:
-        """Add a table; there may be two descriptions of it, in metadata of their own."""
+        """Add a table, of which there may be two descriptions, in two MetaData."""
         known = self.tables.setdefault((table.table.schema, table.table.name), table)
         if known is not table:
             known.captures += table.captures

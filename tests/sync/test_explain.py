@@ -246,7 +246,11 @@ def test_the_entries_of_other_documents_and_engines_are_not_told(worker_app):
 def test_a_row_that_was_changed_past_the_sessions_is_told(worker_app):
     worker_app.save(Movie(id=1, title="Alien"))
     worker_app.drain()
-    execute(worker_app, "UPDATE movies SET title = 'Brazil' WHERE id = 1")
+    with worker_app.database.connect() as connection:
+        connection.connection.cursor().execute(
+            "UPDATE movies SET title = 'Brazil' WHERE id = 1"
+        )
+        connection.connection.commit()
     _, index, says = told(worker_app, Movie, "1")
     assert index.differing == ("title",)
     assert "Nothing waits for it: it was changed past the sessions" in says

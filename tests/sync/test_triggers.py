@@ -199,7 +199,12 @@ def test_a_writer_needs_no_right_on_the_outbox(app):
         f"GRANT UPDATE, SELECT ON movies TO {role}",
     )
     try:
-        write(app, f"SET LOCAL ROLE {role}", "UPDATE movies SET title = 'Theirs'")
+        with app.database.connect() as connection:
+            # As another program does it.
+            driver = connection.connection.driver_connection
+            driver.execute(f"SET LOCAL ROLE {role}")
+            driver.execute("UPDATE movies SET title = 'Theirs'")
+            driver.commit()
         check(app)
     finally:
         write(app, f"DROP OWNED BY {role}", f"DROP ROLE {role}")

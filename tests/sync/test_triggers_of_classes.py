@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from pyramid.exceptions import ConfigurationExecutionError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -22,9 +23,11 @@ def base():
 
 
 def refused(url, models, match, *before):
+    # By the start of the application, or where only triggers cannot follow.
+    errors = (ConfigurationError, ConfigurationExecutionError)
     with (
+        pytest.raises(errors, match=match),
         Unheard(url, models, *before).setup() as app,
-        pytest.raises(ConfigurationError, match=match),
     ):
         app.triggers.install()
 

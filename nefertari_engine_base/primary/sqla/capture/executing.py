@@ -211,6 +211,9 @@ class Execution:
         many as there were, it has changed these."""
         if plan.by_key or len(counts) != 1 or counts[0] is None:
             return
+        if self.connection.dialect.name == "sqlite":
+            # Nobody else can have written meanwhile, and RETURNING counts no rows yet.
+            return
         changed = self.cursor.rowcount
         if changed >= 0 and changed != counts[0]:
             why = f"it changed {changed} rows where {counts[0]} had been seen"

@@ -19,6 +19,8 @@ from nefertari_engine_base.primary.sqla.types import describe_type
 from nefertari_engine_base.schema import FieldSchema
 
 _WORDS = frozenset({Kind.STRING, Kind.TEXT, Kind.ENUM})
+#: What may be empty, or begin with a backslash.
+_FREE = _WORDS | {Kind.BINARY}
 _INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
 
 
@@ -47,7 +49,7 @@ _BACKSLASH = {"postgresql": "chr(92)", "sqlite": "char(92)"}
 def _is_free(column: Any) -> bool:
     """Whether any text may stand there: other kinds have nothing to be escaped."""
     description = describe_type(column.type)
-    return description is None or description.kind in _WORDS
+    return description is None or description.kind in _FREE
 
 
 def _quoted_alone(text: str, backslash: str) -> str:

@@ -243,6 +243,15 @@ def insert_on(app, model):
     return make.insert(model)
 
 
+def test_a_statement_that_is_executed_again_reaches_the_rows_of_its_new_values(filled):
+    for keys in ([1, 2], [3], [4, 5, 6]):
+        execute(filled, sa.update(Movie).where(Movie.id.in_(keys)).values(title="new"))
+        assert {key for _, path, key in filled.entries() if not path} >= {
+            *map(str, keys)
+        }
+        check(filled)
+
+
 def test_an_insert_of_many_rows_reaches_the_index(filled):
     rows = [{"title": f"New {n}", "director_id": 3} for n in range(20)]
     execute(filled, sa.insert(Movie), rows)

@@ -120,21 +120,35 @@ def conjuncts(conditions: Sequence[Any]) -> Iterator[Any]:
 
 
 def bound_values(
-    compiled: Any, elements: Sequence[Any], values: Mapping[str, Any]
+    context: Any, elements: Sequence[Any], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The parameters of a statement that is made of parts of a compiled one.
+    """The parameters of a statement that is made of parts of an executed one.
 
     :param elements: the parts.
-    :param values: those of the compiled one, by name.
+    :param values: those of the executed one, by name.
+    :raises LookupError: if one of them has been made a part of the text.
     """
+    compiled = context.compiled
     found: dict[str, Any] = {}
     for element in elements:
         for part in visitors.iterate(element):
             if isinstance(part, BindParameter):
                 name = _name_of(compiled, part)
-                if name is not None and name in values:
-                    found[part.key] = values[name]
+                if name is not None:
+                    found[part.key] = _value_of(context, part, name, values)
     return found
+
+
+def _value_of(context: Any, bind: Any, name: str, values: Mapping[str, Any]) -> Any:
+    """The value of a parameter; that of an IN was given out to several ones."""
+    if name in values:
+        return values[name]
+    names = (getattr(context, "_expanded_parameters", None) or {})[name]
+    flat = [values[one] for one in names]
+    if not getattr(bind.type, "_is_tuple_type", False):
+        return flat
+    width = len(bind.type.types)
+    return [tuple(flat[at : at + width]) for at in range(0, len(flat), width)]
 
 
 def row_names(compiled: Any, statement: Any) -> list[dict[str, str]] | None:

@@ -148,7 +148,12 @@ class Execution:
     def _read_one(
         self, plan: ChangePlan, source: RowSource, values: Mapping[str, Any]
     ) -> int | None:
-        bound = dml.bound_values(self.context.compiled, plan.elements, values)
+        try:
+            bound = dml.bound_values(self.context, plan.elements, values)
+        except LookupError:
+            why = "a value is a part of its text"
+            self.statement.resync(self.connection, plan.documents, why)
+            return None
         bound |= {name: values[name] for name in plan.news.values()}
         if plan.by_key and self.connection.dialect.name != "sqlite":
             # It costs nothing to be read by key, but a savepoint would.

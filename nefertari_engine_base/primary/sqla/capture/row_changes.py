@@ -103,7 +103,7 @@ def before(execution: Execution, plan: ChangePlan) -> list[Found]:
     assert plan.source is not None
     chosen = plan.source.select(changes.names, has_new=False)
     for values in execution.parameters:
-        bound = dml.bound_values(context.compiled, plan.elements, values)
+        bound = dml.bound_values(context, plan.elements, values)
         with execution.savepoint():
             rows += execution.connection.execute(chosen, bound).mappings().all()
     return changes.of(rows, plan.action, fields)

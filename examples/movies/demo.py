@@ -39,6 +39,7 @@ from examples.movies.database import database_of
 from examples.movies.source import FilmsMissing, find_films
 from examples.movies.tour import Tour
 from nefertari_engine_base import EngineError, Engines, engines_of
+from nefertari_engine_base.sync.worker import drain
 from nefertari_engine_base.values import DeliveryReport
 from tools.servers import ServersError, running
 
@@ -105,6 +106,8 @@ class Demo:
         for ref, reason in report.errors[:_SHOWN_DIFFERENCES]:
             text = f"  ✗ {ref.model} {ref.id}: {reason}"
             self.console.print(text, style="red", markup=False)
+        # What the load has left to workers is indexed by now, and waits for nobody.
+        drain(self.engines)
 
     def _compare(self) -> bool:
         begun = time.perf_counter()

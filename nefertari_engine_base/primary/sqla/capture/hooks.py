@@ -26,7 +26,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm import Session, SessionTransaction
 
 from nefertari_engine_base.primary.sqla.capture import ending, instances
-from nefertari_engine_base.primary.sqla.capture.executing import execute
+from nefertari_engine_base.primary.sqla.capture.executing import Followed, execute
 from nefertari_engine_base.primary.sqla.capture.following import Following
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     RIDING,
@@ -35,7 +35,7 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
 )
 
 #: What is followed, by dialect.
-FOLLOWED: WeakKeyDictionary[Dialect, list[Following]] = WeakKeyDictionary()
+FOLLOWED: WeakKeyDictionary[Dialect, Followed] = WeakKeyDictionary()
 
 _EXECUTING = ("do_execute", "do_executemany", "do_execute_no_params")
 
@@ -45,17 +45,15 @@ def follow(engine: Engine, following: Following) -> None:
     dialect = engine.dialect
     known = FOLLOWED.get(dialect)
     if known is None:
-        known = FOLLOWED[dialect] = []
+        known = FOLLOWED[dialect] = Followed()
         _replace(dialect)
-    if following not in known:
-        known.append(following)
+    known.add(following)
 
 
 def forget(following: Following) -> None:
     """Report nothing more of what is followed."""
     for known in FOLLOWED.values():
-        if following in known:
-            known.remove(following)
+        known.discard(following)
 
 
 def _replace(dialect: Dialect) -> None:

@@ -163,6 +163,8 @@ def error_text(error: Exception) -> str:
     """An error, without what differs from run to run."""
     if isinstance(error, sa.exc.CircularDependencyError):
         return type(error).__name__  # Its message lists a set.
+    if isinstance(error, sa.exc.CompileError) and "Unconsumed column" in str(error):
+        return f"{type(error).__name__}: {sorted(str(error).split())}"  # So does its.
     return f"{type(error).__name__}: {_NOISE.sub('', str(error))}"
 
 

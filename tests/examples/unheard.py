@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import sqlalchemy as sa
 from mongoengine.connection import get_db
 
 from examples.movies.database import Database
@@ -33,7 +34,8 @@ class UnheardSql:
     """Statements on tables."""
 
     def __init__(self, database: SqlDatabase) -> None:
-        self.engine = database.engine
+        # One that the application was not told of, and no session uses.
+        self.engine = sa.create_engine(database.engine.url)
         self.table = database.models.Movie.__table__
         self.before: dict[int, Any] = {}
 
@@ -52,6 +54,7 @@ class UnheardSql:
                 connection.execute(self.table.delete().where(self._is(key)))
                 if row is not None:
                     connection.execute(self.table.insert().values(dict(row)))
+        self.engine.dispose()
 
     def _is(self, key: int) -> Any:
         return self.table.c.id == key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -51,10 +51,12 @@ class IPublisher(Interface):
         changes: Sequence[Change],
         entries: Mapping[IOutbox, Sequence[OutboxEntry]],
         numbers: Mapping[IOutbox, Sequence[int]] = ...,
+        sought: Mapping[IOutbox, Callable[[], Sequence[OutboxEntry]]] = ...,
     ) -> None:
         """The transaction is committed, with these entries. Never raises.
 
         :param numbers: of entries that are known by nothing else.
+        :param sought: finds entries that the database alone knows.
         """
 
     def documents_of(models: Iterable[type]) -> frozenset[str]:

@@ -9,7 +9,7 @@ the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementedBy, implementer
@@ -21,6 +21,7 @@ from nefertari_engine_base.events import (
     DocumentsChanged,
     TableChanging,
 )
+from nefertari_engine_base.exceptions import EngineError
 from nefertari_engine_base.interfaces import (
     IInTransaction,
     IOutbox,
@@ -50,6 +51,7 @@ _OWN = (DocumentChanged, DocumentsChanged)
 #: More entries than there can be.
 _ALL = 2**62
 _NO_NUMBERS: Mapping[IOutbox, Sequence[int]] = {}
+_NOT_SOUGHT: Mapping[IOutbox, Callable[[], Sequence[OutboxEntry]]] = {}
 
 
 @implementer(IPublisher)
@@ -143,12 +145,14 @@ class Publisher:
         changes: Sequence[Change],
         entries: Mapping[IOutbox, Sequence[OutboxEntry]],
         numbers: Mapping[IOutbox, Sequence[int]] = _NO_NUMBERS,
+        sought: Mapping[IOutbox, Callable[[], Sequence[OutboxEntry]]] = _NOT_SOUGHT,
     ) -> None:
         """Announce the commit, and deliver its entries if this process does that.
 
         The transaction is over: whatever fails is reported, and never raised.
 
         :param numbers: of entries that are known by nothing else.
+        :param sought: finds entries that the database alone knows.
         """
         if changes:
             event = ChangesCommitted(changes, self._primary)
@@ -156,6 +160,8 @@ class Publisher:
                 self._engines.registry.notify(event)
             except Exception as error:  # noqa: BLE001 - the commit has happened
                 failures.handler(self._engines.registry).subscriber_failed(error, event)
+        if sought:
+            entries = {**entries, **self._found(sought)}
         outboxes = dict.fromkeys([*entries, *numbers])
         if self._engines.settings.sync is SyncMode.INLINE:
             for outbox in outboxes:
@@ -163,6 +169,19 @@ class Publisher:
                 deliver_inline(self._engines, outbox, *written)
         if outboxes:
             visibility.wait(self._engines, entries, numbers)
+
+    def _found(
+        self, sought: Mapping[IOutbox, Callable[[], Sequence[OutboxEntry]]]
+    ) -> dict[IOutbox, Sequence[OutboxEntry]]:
+        """The entries that are found; the others are left to a worker."""
+        found: dict[IOutbox, Sequence[OutboxEntry]] = {}
+        for outbox, find in sought.items():
+            try:
+                if entries := find():
+                    found[outbox] = entries
+            except EngineError as error:
+                failures.handler(self._engines.registry).delivery_failed(error, 0)
+        return found
 
 
 class TouchRows:

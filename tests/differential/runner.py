@@ -115,7 +115,7 @@ def captured(
         told["nefertari.capture"] = capture
     config = Configurator(settings=told)
     config.include("nefertari_engine_base")
-    config.add_primary_engine(SQLAlchemyEngine(database))
+    config.add_primary_engine(SQLAlchemyEngine(database, capture=capture))
     config.add_secondary_engine(MemoryEngine())
     for model, options in family.documents.items():
         config.add_secondary(model, **options)

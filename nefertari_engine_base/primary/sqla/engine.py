@@ -130,7 +130,10 @@ class SQLAlchemyEngine:
             here = {
                 m: s for m, s in models.items() if self.binds.engine_of(m) is engine
             }
-            following = Following(publisher, own, here, self._outbox_for)
+            following = Following(
+                publisher, own, here, self._outbox_for,
+                by_triggers=self.capture is Capture.TRIGGERS,
+            )  # fmt: skip
             self._followings.append(following)
             hooks.follow(engine, following)
             for model, described in here.items():

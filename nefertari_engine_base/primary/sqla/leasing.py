@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import bindparam, or_, select, text, update
@@ -31,6 +32,7 @@ from nefertari_engine_base.primary.sqla.tables import (
     outbox,
     version_counter,
 )
+from nefertari_engine_base.primary.sqla.texts import fetch
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
 
 log = logging.getLogger(__name__)
@@ -81,8 +83,26 @@ _ADVANCE = text(
 )
 
 
+_IS_THERE = "SELECT 1 FROM sqlite_master WHERE name = 'nefertari_outbox'"
+# The highest number of an entry that was ever committed:
+# https://www.sqlite.org/autoinc.html
+_LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'nefertari_outbox'"
+_ABOVE = (
+    f"SELECT {', '.join(column.name for column in ENTRY_COLUMNS)} "
+    "FROM nefertari_outbox WHERE id > ? ORDER BY id LIMIT ?"
+)
+_EVERY = (
+    select(*ENTRY_COLUMNS)
+    .where(*_FREE, outbox.c.due_at <= epoch_now())
+    .order_by(outbox.c.id)
+    .limit(bindparam("limit"))
+)
+
+
 class LeasingOutbox(SQLOutbox):
     """The outbox of a SQLite database."""
+
+    _is_there = False
 
     @contextmanager
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
@@ -114,6 +134,30 @@ class LeasingOutbox(SQLOutbox):
                 ids = [entry.id for entry in entries]
                 seen = set(connection.execute(_SEE, {"ids": ids}).scalars())
             yield OwnClaim(self, [entry for entry in entries if entry.id in seen])
+
+    def uncommitted(self, connection: Any, most: int) -> list[OutboxEntry]:
+        """The entries of a transaction that has the right to write.
+
+        :param connection: its, as the pool has handed it out.
+        """
+        with self.engine.connect() as own:
+            if not self._is_there and not fetch(own, _IS_THERE, {}):
+                # What is written before setup has no entries.
+                return []
+            self._is_there = True
+            committed = fetch(own, _LAST, {})
+        number = committed[0][0] if committed else 0
+        cursor = connection.cursor()
+        try:
+            cursor.execute(_ABOVE, (number, most))
+            return [entry_of(row) for row in cursor.fetchall()]
+        finally:
+            cursor.close()
+
+    def every(self, most: int) -> list[OutboxEntry]:
+        """Entries that are due."""
+        with self.translated_errors(), self.engine.connect() as connection:
+            return list(map(entry_of, connection.execute(_EVERY, {"limit": most})))
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""

@@ -38,6 +38,8 @@ MOST_ENTRIES = 4
 _NAMES: WeakKeyDictionary[Any, dict[bytes, bytes]] = WeakKeyDictionary()
 _numbers = count(1)
 
+_ASKED = "nefertari_asked"
+
 #: How often the insert was sent as it is, by psycopg's connections.
 _UNPREPARED: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
@@ -93,6 +95,65 @@ def commit_with(
     *inserted, _ = _exchange(driver, [*inserts, commit, pgconn.pipeline_sync])
     numbers = [int(result.get_value(0, 0)) for result in inserted]
     return list(map(OutboxEntry, numbers, touches))
+
+
+def is_open(driver: Any) -> bool:
+    """Whether a transaction is running that can be asked and committed by what is sent
+    at once, and whose answer can be read."""
+    pgconn = driver.pgconn
+    return (
+        pgconn.transaction_status == TransactionStatus.INTRANS
+        and pgconn.pipeline_status == PipelineStatus.OFF
+        and is_utf8(driver)
+    )
+
+
+def commit_telling(
+    driver: Any, question: str, second: str
+) -> tuple[str | None, ...] | None:
+    """Ask the connection's transaction something, and commit it.
+
+    Both are sent as one text. It is committed even if the question is refused.
+
+    :param second: is asked if the first question is refused.
+    :return: the first row, as texts.
+    :raises psycopg.Error: if the commit is refused, or the connection is lost.
+    """
+    for text in (
+        f"SAVEPOINT {_ASKED}; {question}; COMMIT",
+        f"ROLLBACK TO SAVEPOINT {_ASKED}; {second}; COMMIT",
+    ):
+        with driver.lock:
+            try:
+                results = driver.wait(_all_results(driver.pgconn, text.encode()))
+            except BaseException:
+                driver.close()
+                raise
+        if driver.pgconn.transaction_status != TransactionStatus.INERROR:
+            break
+    for result in results:
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise errors.error_from_result(result)
+    answer = results[1]
+    values = [answer.get_value(0, column) for column in range(answer.nfields)]
+    return tuple(None if value is None else value.decode() for value in values)
+
+
+def _all_results(pgconn: Any, text: bytes) -> Generator[Wait, Ready, list[Any]]:
+    """Send a text of several statements, and receive."""
+    pgconn.send_query(text)
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
+    results: list[Any] = []
+    while True:
+        while pgconn.is_busy():
+            if (yield Wait.R):
+                pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            return results
+        results.append(result)
 
 
 def cursor_options(driver: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from zope.interface import implementer
@@ -47,11 +48,15 @@ from nefertari_engine_base.primary.sqla.texts import (
     CLAIM_IDS,
     DRAW,
     DRAW_CLAIMED,
+    PLACE,
+    TRANSACTION,
+    WRITTEN_IN,
     acknowledge,
     fetch,
+    question,
 )
 from nefertari_engine_base.refusals import RefusedDocuments
-from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
+from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
 
 _JUMP = text(
     "SELECT setval('nefertari_version', "
@@ -88,6 +93,8 @@ class LockingOutbox(SQLOutbox):
         self._statements: WeakKeyDictionary[Loader, JSONStatement | None] = (
             WeakKeyDictionary()
         )
+        #: Where the outbox is, once it is known; empty if it is not asked.
+        self._place: str | None = None
 
     @contextmanager
     def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
@@ -107,6 +114,48 @@ class LockingOutbox(SQLOutbox):
             self._connect(self.autocommit_engine, "AUTOCOMMIT") as connection,
         ):
             yield OwnClaim(self, entries, connection)
+
+    def question(self, most: int) -> str:
+        """What a transaction is asked of its entries; see :func:`.texts.question`.
+
+        :param most: how many entries at most.
+        """
+        # Nobody may be waited for now; see written_in.
+        return question(self._place, most) if self._place else TRANSACTION
+
+    def answered(self, told: Sequence[Any]) -> list[OutboxEntry] | None:
+        """The entries of the answer, if it has any."""
+        if len(told) < 3:
+            # Refused, maybe for another search_path or role: it is not tried again.
+            self._place = self._place and ""
+            return None
+        if told[2] is None:
+            return None
+        return [
+            OutboxEntry(id_, Touch(*touch)) for id_, *touch in orjson.loads(told[2])
+        ]
+
+    def written_in(self, number: int, since: float, most: int) -> list[OutboxEntry]:
+        """The entries of a transaction that is committed.
+
+        :param number: PostgreSQL's.
+        :param since: when it began.
+        :param most: how many at most.
+        """
+        if self._place is None:
+            with self.translated_errors(), self.engine.connect() as connection:
+                found = fetch(connection, PLACE)
+            if not found:
+                # What is written before setup has no entries.
+                return []
+            self._place = found[0][0]
+        values = {"number": number, "since": since, "limit": most}
+        with (
+            self.translated_errors(),
+            self._connect(self.autocommit_engine, "AUTOCOMMIT") as connection,
+        ):
+            found = fetch(connection, WRITTEN_IN, values)
+        return [OutboxEntry(id_, Touch(*touch)) for id_, *touch in found]
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""

@@ -74,6 +74,9 @@ BURY = (
     )
 )
 
+#: The option of statements that deliveries execute.
+OWN = "nefertari_own"
+
 #: Finds the loader of a model. :raises KeyError:
 LoaderOf = Callable[[str], Loader]
 
@@ -232,9 +235,14 @@ class SQLOutbox(Indebted):
         with self.translated_errors(), self.engine.begin() as connection:
             create_tables(connection)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether deliveries have no connections of their own."""
+        return self.engine.pool is self.application_engine.pool
+
     def close(self) -> None:
         """Give back the connections of deliveries."""
-        if self.engine is not self.application_engine:
+        if not self.is_shared:
             self.engine.dispose()
 
     def load(
@@ -310,10 +318,11 @@ def own_engine(engine: Engine) -> Engine:
     """An engine like the application's, with a pool of its own."""
     if _is_in_memory(engine):
         # A second pool would be a second, empty database.
-        return engine
+        return engine.execution_options(**{OWN: True})
     # The pool is made anew from the application's, creator and connect arguments
     # included, as Engine.dispose does; the dialect is shared.
-    return Engine(engine.pool.recreate(), engine.dialect, engine.url)
+    pool, options = engine.pool.recreate(), {OWN: True}
+    return Engine(pool, engine.dialect, engine.url, execution_options=options)
 
 
 def _is_in_memory(engine: Engine) -> bool:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from nefertari_engine_base.primary.sqla import debts
+from nefertari_engine_base.primary.sqla.entries import ENTRY_COLUMNS
 from nefertari_engine_base.primary.sqla.tables import epoch_now, outbox, worker
 from nefertari_engine_base.values import (
     ModelStatus,
@@ -62,6 +63,10 @@ _DEAD = (
     .where(outbox.c.dead_at.is_not(None))
     .group_by(outbox.c.model)
 )
+_RECORDED = (
+    *ENTRY_COLUMNS, outbox.c.created_at, outbox.c.due_at, outbox.c.dead_at,
+    outbox.c.reason,
+)  # fmt: skip
 _MODELS = _LIVING.union_all(_DEAD)
 _WORKERS = (
     select(worker, (epoch_now() - worker.c.seen_at).label("silent"))
@@ -111,7 +116,9 @@ def recorded(
         for path, chosen in keys.items()
     ]
     rows = connection.execute(
-        select(outbox).where(columns.model == model, or_(*meant)).order_by(columns.id)
+        select(*_RECORDED)
+        .where(columns.model == model, or_(*meant))
+        .order_by(columns.id)
     )
     return [
         RecordedEntry(

@@ -41,6 +41,28 @@ class epoch_now(FunctionElement[float]):  # noqa: N801 - SQL functions are lower
     name = "epoch_now"
 
 
+class current_transaction(FunctionElement[int]):  # noqa: N801
+    """The number of the running transaction, where transactions have one."""
+
+    type = BigInteger()
+    inherit_cache = True
+    name = "current_transaction"
+
+
+@compiles(current_transaction, "postgresql")
+def _current_transaction(
+    element: current_transaction, compiler: SQLCompiler, **kw: object
+) -> str:
+    return "txid_current()"
+
+
+@compiles(current_transaction, "sqlite")
+def _no_transaction(
+    element: current_transaction, compiler: SQLCompiler, **kw: object
+) -> str:
+    return "NULL"
+
+
 @compiles(epoch_now)
 def _epoch_now(element: epoch_now, compiler: SQLCompiler, **kw: object) -> str:
     return "extract(epoch from clock_timestamp())"
@@ -62,7 +84,8 @@ def _number() -> Column[int]:
 
 
 #: Committed changes that are not yet known to be indexed. ``claimed_by`` and
-#: ``claimed_until`` are used where rows cannot be locked past a transaction.
+#: ``claimed_until`` are used where rows cannot be locked past a transaction;
+#: ``transaction_id`` where triggers write entries of which nothing else is known.
 outbox = Table(
     "nefertari_outbox",
     metadata,
@@ -79,6 +102,8 @@ outbox = Table(
     Column("dead_at", Double),
     Column("claimed_by", String(36)),
     Column("claimed_until", Double),
+    # Named by no insert: a session and a trigger leave it to the database.
+    Column("transaction_id", BigInteger, server_default=current_transaction()),
     # A number that was given once must not be given again: an inline delivery asks
     # for its entries by number.
     sqlite_autoincrement=True,
@@ -180,6 +205,19 @@ VERSION_JUMP = 2**20
 ADVISORY_LOCK = 0x6E65666572746172
 
 
+#: What makes an outbox of an older version one of this. It is executed only if it has
+#: to be, since it waits for everybody who uses the table.
+ADD_TRANSACTION = (
+    "ALTER TABLE nefertari_outbox ADD COLUMN IF NOT EXISTS transaction_id BIGINT "
+    "DEFAULT txid_current()"
+)
+_HAS_TRANSACTION = text(
+    "SELECT EXISTS (SELECT FROM pg_attribute "
+    "WHERE attrelid = to_regclass('nefertari_outbox') "
+    "AND attname = 'transaction_id' AND NOT attisdropped)"
+)
+
+
 def create_tables(connection: Connection) -> None:
     """Create what is missing. Safe for processes that start at the same time."""
     if connection.dialect.name == "postgresql":
@@ -188,6 +226,8 @@ def create_tables(connection: Connection) -> None:
         )
         version_sequence.create(connection, checkfirst=True)
         _create_common(connection)
+        if not connection.execute(_HAS_TRANSACTION).scalar_one():
+            connection.execute(text(ADD_TRANSACTION))
         return
     _create_common(connection)
     version_counter.create(connection, checkfirst=True)

@@ -61,6 +61,47 @@ ACKNOWLEDGE_FREE = (
     "WHERE nefertari_outbox.id = own.id AND own.unsafe = 'off' "
     f"AND {UNFENCED_TEXT}"
 )
+# The number of the running transaction, if it has written anything, and when it began.
+# Both are known to the server: that question cannot fail.
+TRANSACTION = (
+    "SELECT txid_current_if_assigned(), extract(epoch from now())::double precision"
+)
+# Entries of one transaction. They were due when they were made, so those that came
+# before it began are not looked at.
+_WRITTEN = (
+    "SELECT id, secondary, model, key, path FROM {} WHERE dead_at IS NULL "
+    "AND due_at >= {} AND transaction_id = {} ORDER BY due_at, id LIMIT {}"
+)
+WRITTEN_IN = _WRITTEN.format("nefertari_outbox", "%(since)s", "%(number)s", "%(limit)s")
+#: Where the outbox is.
+PLACE = (
+    "SELECT quote_ident(nspname) || '.nefertari_outbox' "
+    "FROM pg_class AS class JOIN pg_namespace AS space ON space.oid = relnamespace "
+    "WHERE class.oid = to_regclass('nefertari_outbox')"
+)
+
+
+def question(place: str, most: int) -> str:
+    """What the running transaction is asked together with its COMMIT: as
+    :data:`TRANSACTION`, and its entries, unless it is serializable.
+
+    :param place: the outbox, as SQL names it.
+    :param most: how many entries at most.
+    """
+    written = _WRITTEN.format(
+        place,
+        "extract(epoch from now())::double precision",
+        "txid_current_if_assigned()",
+        most,
+    )
+    return (
+        f"{TRANSACTION}, CASE current_setting('transaction_isolation') "
+        f"WHEN 'serializable' THEN NULL ELSE (SELECT coalesce("
+        f"json_agg(json_build_array(id, secondary, model, key, path)), '[]'::json) "
+        f"FROM ({written}) AS own) END"
+    )
+
+
 LOCK_ONE = "SELECT id FROM nefertari_outbox WHERE id = %(id)s FOR UPDATE SKIP LOCKED"
 
 

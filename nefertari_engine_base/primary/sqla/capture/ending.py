@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Dialect
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.sqla.capture import own_entries
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     RIDING,
     Part,
@@ -36,7 +37,8 @@ def commit(dialect: Dialect, do_commit: Callable[[Any], None], connection: Any) 
         _refuse(do_commit, connection, dialect, transaction)
     try:
         transaction.resolve()
-        rides = _rides(dialect, connection, transaction)
+        wanted = own_entries.most_wanted(transaction)
+        rides = not wanted and _rides(dialect, connection, transaction)
         if not rides:
             transaction.settle()
     except BaseException:
@@ -47,6 +49,8 @@ def commit(dialect: Dialect, do_commit: Callable[[Any], None], connection: Any) 
         raise
     if rides:
         _commit_with_held(dialect, do_commit, connection, transaction)
+    elif wanted:
+        own_entries.commit(dialect, do_commit, connection, transaction, wanted)
     else:
         do_commit(connection)
     committed(transaction)
@@ -170,6 +174,7 @@ def prepare_twophase(
         raise PrimaryError(f"This transaction was refused: {cause}") from cause
     if transaction is not None:
         transaction.settle()
+        own_entries.tell(dialect, connection, transaction)
     do_prepare(connection, xid)
 
 
@@ -181,6 +186,7 @@ def commit_twophase(
     transaction = known_transaction(connection)
     if transaction is not None and not is_prepared:
         transaction.settle()
+        own_entries.tell(dialect, connection, transaction)
     do_commit(connection, xid, is_prepared, recover)
     if transaction is not None and transaction.is_busy:
         committed(transaction)

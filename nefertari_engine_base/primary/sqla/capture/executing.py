@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from nefertari_engine_base.primary.sqla.capture.drivers import (
     run_unheard,
 )
 from nefertari_engine_base.primary.sqla.capture.following import Following
+from nefertari_engine_base.primary.sqla.capture.own_entries import notice
 from nefertari_engine_base.primary.sqla.capture.planning import changes_rows, plan_of
 from nefertari_engine_base.primary.sqla.capture.plans import (
     ChangePlan,
@@ -228,15 +230,48 @@ class Execution:
 # --- what the dialect is asked to do -------------------------------------------------
 
 
+@dataclass(slots=True, eq=False)
+class Followed:
+    """Who follows what a dialect executes.
+
+    :attr by_statements: applications whose entries are written around statements.
+    :attr by_triggers: those whose entries the database writes.
+    """
+
+    by_statements: list[Following] = field(default_factory=list)
+    by_triggers: list[Following] = field(default_factory=list)
+
+    def add(self, following: Following) -> None:
+        """Follow for an application; it may do so already."""
+        chosen = self.by_triggers if following.by_triggers else self.by_statements
+        if following not in chosen:
+            chosen.append(following)
+
+    def discard(self, following: Following) -> None:
+        """Follow for an application no more."""
+        for chosen in (self.by_triggers, self.by_statements):
+            if following in chosen:
+                chosen.remove(following)
+
+
 def execute(
-    followings: Sequence[Following], original: Callable[..., Any], cursor: Any,
+    followed: Followed, original: Callable[..., Any], cursor: Any,
     text: str, *rest: Any,
 ) -> Any:  # fmt: skip
     """Stands in for the dialect's ``do_execute`` and its likes.
 
     :param rest: the parameters, if there are any, and the statement's context.
     """
-    context = rest[-1]
+    context, followings = rest[-1], followed.by_statements
+    if not followings:
+        # Nothing but what subscribers have asked for may have to be written before.
+        if followed.by_triggers and notice(context, followed.by_triggers):
+            return texts.execute(
+                (), partial(original, cursor, text, *rest), text, context
+            )
+        return original(cursor, text, *rest)
+    if followed.by_triggers:
+        notice(context, followed.by_triggers)
     compiled = getattr(context, "compiled", None)
     call = partial(original, cursor, text, *rest)
     if isinstance(compiled, SQLCompiler) and not compiled.isplaintext:

@@ -89,6 +89,8 @@ class Following:
     :param models: the mapped classes that anything is reported of, with what has
         their key.
     :param outbox_for: finds the outbox of an engine.
+    :param by_triggers: whether the database writes the entries, so that no statement is
+        looked at.
     """
 
     def __init__(
@@ -97,8 +99,11 @@ class Following:
         captures: Mapping[Table, Sequence[Capture]],
         models: Mapping[type, ModelSchema],
         outbox_for: Callable[[Engine], SQLOutbox],
+        *,
+        by_triggers: bool = False,
     ) -> None:
         self.publisher = publisher
+        self.by_triggers = by_triggers
         self._models = models
         self.outbox_for = outbox_for
         self.tables: dict[_Name, FollowedTable] = {}

@@ -26,7 +26,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm import Session, SessionTransaction
 
 from nefertari_engine_base.primary.sqla.capture import ending, instances, planning
-from nefertari_engine_base.primary.sqla.capture.executing import execute
+from nefertari_engine_base.primary.sqla.capture.executing import Followed, execute
 from nefertari_engine_base.primary.sqla.capture.following import Following
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     RIDING,
@@ -35,7 +35,7 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
 )
 
 #: What is followed, by dialect.
-FOLLOWED: WeakKeyDictionary[Dialect, list[Following]] = WeakKeyDictionary()
+FOLLOWED: WeakKeyDictionary[Dialect, Followed] = WeakKeyDictionary()
 
 #: The engine that each was made for.
 _ENGINES: dict[Following, Engine] = {}
@@ -48,10 +48,9 @@ def follow(engine: Engine, following: Following) -> None:
     dialect = engine.dialect
     known = FOLLOWED.get(dialect)
     if known is None:
-        known = FOLLOWED[dialect] = []
+        known = FOLLOWED[dialect] = Followed()
         _replace(dialect)
-    if following not in known:
-        known.append(following)
+    known.add(following)
     _ENGINES.setdefault(following, engine)
 
 
@@ -60,8 +59,7 @@ def forget(following: Following) -> None:
     _ENGINES.pop(following, None)
     planning.forget(following)
     for known in FOLLOWED.values():
-        if following in known:
-            known.remove(following)
+        known.discard(following)
 
 
 def _replace(dialect: Dialect) -> None:

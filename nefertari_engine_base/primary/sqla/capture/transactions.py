@@ -46,6 +46,7 @@ class Part:
     :attr numbers: the same, of those that are known by number alone.
     :attr changes: for subscribers alone; beside them the names of savepoints that
         began meanwhile.
+    :attr find: finds the entries that triggers have written, after the commit.
     """
 
     outbox: SQLOutbox | None = None
@@ -53,11 +54,12 @@ class Part:
     numbers: list[int] = field(default_factory=list)
     debts: set[Debt] = field(default_factory=set)
     changes: list[Change | str] = field(default_factory=list)
+    find: Callable[[], Sequence[OutboxEntry]] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has to be told of it."""
-        return not (self.entries or self.numbers or self.changes)
+        return not (self.entries or self.numbers or self.changes or self.find)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +77,8 @@ class Transaction:
         several batches.
     :attr is_own: it was begun here, for one statement, and ends with that.
     :attr session: gives the session that drives the connection, if one does.
+    :attr by_triggers: the applications whose entries the database writes, once it has
+        executed something that may have written any.
     """
 
     parts: dict[Following, Part] = field(default_factory=dict)
@@ -87,11 +91,14 @@ class Transaction:
     context: Any = None
     is_own: bool = False
     session: Callable[[], Any] | None = None
+    by_triggers: Sequence[Following] = ()
 
     @property
     def is_busy(self) -> bool:
         """Whether the end of the transaction concerns us."""
-        return bool(self.parts or self.pending or self.held or self.doomed)
+        return bool(
+            self.parts or self.pending or self.held or self.doomed or self.by_triggers
+        )
 
     def part(self, following: Following) -> Part:
         """What an application has of it."""
@@ -197,6 +204,9 @@ class Transaction:
 
     def room(self, following: Following) -> int:
         """How many more entries this process wants to know by number."""
+        if following.by_triggers:
+            # The database is asked for all of them in the end.
+            return 0
         left = following.publisher.entries_to_know()
         part = self.parts.get(following)
         if part is not None:
@@ -248,6 +258,7 @@ class Transaction:
         """What there is, which this state forgets: the transaction has ended."""
         parts = {f: part for f, part in self.parts.items() if not part.is_empty}
         self.parts, self.doomed, self.connection = {}, None, None
+        self.by_triggers = ()
         self.savepoints.clear()
         self.forget_held()
         return parts
@@ -280,7 +291,11 @@ def finish(parts: dict[Following, Part]) -> None:
         changes = [change for change in part.changes if isinstance(change, Change)]
         entries: dict[Any, Any] = {part.outbox: part.entries} if part.entries else {}
         numbers: dict[Any, Any] = {part.outbox: part.numbers} if part.numbers else {}
-        following.publisher.committed(changes, entries, numbers)
+        if part.find is None:
+            following.publisher.committed(changes, entries, numbers)
+        else:
+            sought: dict[Any, Any] = {part.outbox: part.find}
+            following.publisher.committed(changes, entries, numbers, sought)
 
 
 def driver_of(connection: Any) -> Any:

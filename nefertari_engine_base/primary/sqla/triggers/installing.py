@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import ITriggers
+from nefertari_engine_base.primary.sqla.outbox import OWN
 from nefertari_engine_base.primary.sqla.triggers import (
     checking,
     own_tables,
@@ -53,7 +54,8 @@ class Triggers:
         announces: bool,
         required: bool = False,
     ) -> None:
-        self._engine = engine
+        # It may lack the tables that deliveries ask: nobody is to ask for entries.
+        self._engine = engine.execution_options(**{OWN: True})
         self._find_captures = captures
         self._secondaries = secondaries
         self._announces = announces
@@ -90,6 +92,11 @@ class Triggers:
         def look() -> Sequence[TriggerState]:
             with self._begin() as connection:
                 survey, wanted = self._survey(connection)
+                if survey.outdated:
+                    raise PrimaryError(
+                        "nefertari_outbox does not tell which transaction has written "
+                        "an entry."
+                    )
                 return _states(wanted, survey.installed, lenient=True)
 
         if self.required:

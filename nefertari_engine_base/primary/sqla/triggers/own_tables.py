@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable
 
 from nefertari_engine_base.primary.sqla.tables import (
+    ADD_TRANSACTION,
     FIRST_VERSION,
     debt,
     index,
@@ -34,5 +35,4 @@ def statements(dialect_name: str) -> Iterator[str]:
     for element in elements:
         text = str(element.compile(dialect=PLAIN[dialect_name]))
         yield "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
-    if dialect_name != "postgresql":
-        yield FIRST_VERSION
+    yield ADD_TRANSACTION if dialect_name == "postgresql" else FIRST_VERSION

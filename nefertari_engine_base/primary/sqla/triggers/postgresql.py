@@ -70,7 +70,7 @@ def survey(connection: Connection, tables: Sequence[sa.Table]) -> Survey:
     found: dict[sa.Table, Place] = {}
     parts: dict[sa.Table, list[Place]] = {}
     installed, functions = {}, {}
-    own, path = None, ""
+    own, path, outdated = None, "", False
     for row in connection.execute(_SURVEY, values):
         if row.what == "trigger":
             function = f"{row.schema}.{quoted(row.function)}"
@@ -80,13 +80,13 @@ def survey(connection: Connection, tables: Sequence[sa.Table]) -> Survey:
             continue
         place = Place(row.place, row.schema, _TABLES.get(row.kind) or _OTHERS[row.kind])
         if row.what == "outbox":
-            own, path = place, row.source
+            own, path, outdated = place, row.source, not row.is_sound
         elif row.what == "table":
             found[names[row.name]] = place
         else:
             parts.setdefault(names[row.name], []).append(place)
     kept = {table: tuple(places) for table, places in parts.items()}
-    return Survey(found, own, kept, installed, functions, path)
+    return Survey(found, own, kept, installed, functions, path, outdated)
 
 
 def _installed(row: Any, function: str) -> Installed:
@@ -127,7 +127,8 @@ _SURVEY = sa.text(
     SELECT 'outbox', NULL, own.oid::regclass::text, schema, 'r',
            (SELECT string_agg(quote_ident(name), ', ')
             FROM unnest(current_schemas(true)) AS name WHERE name !~ '^pg_temp'),
-           NULL, false
+           NULL, EXISTS (SELECT FROM pg_attribute WHERE attrelid = own.oid
+                         AND attname = 'transaction_id' AND NOT attisdropped)
     FROM own
     UNION ALL
     SELECT 'trigger', tgname, tgrelid::regclass::text, quote_ident(nspname),

@@ -78,6 +78,7 @@ class Survey:
     :attr installed: our triggers, by table and name.
     :attr functions: ours, with statements that remove them.
     :attr path: where functions look for operators.
+    :attr outdated: the outbox is one of an older version.
     """
 
     tables: Mapping[sa.Table, Place]
@@ -86,6 +87,7 @@ class Survey:
     installed: Mapping[tuple[str, str], Installed] = field(default_factory=dict)
     functions: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
+    outdated: bool = False
 
 
 def check_kind(place: Place, captures: Sequence[Capture]) -> None:

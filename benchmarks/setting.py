@@ -62,9 +62,12 @@ Benchmark = Callable[[Setting], Result]
 
 
 @contextmanager
-def database(setting: Setting) -> Iterator[sa.Engine]:
-    """An engine on an empty schema of PostgreSQL, which is dropped in the end."""
-    name = setting.prefix.replace("-", "_")
+def database(setting: Setting, suffix: str = "") -> Iterator[sa.Engine]:
+    """An engine on an empty schema of PostgreSQL, which is dropped in the end.
+
+    :param suffix: of the schema's name, for a second one.
+    """
+    name = setting.prefix.replace("-", "_") + suffix
     url = sa.make_url(setting.postgresql)
     server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:

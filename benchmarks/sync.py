@@ -1,14 +1,17 @@
 """What synchronisation adds to an insert, on PostgreSQL.
 
 Every contender inserts one instance of the same columns in a session of its own, over
-the same connection, and commits. The first model has no documents, and an engine that
-nobody listens to.
+a connection of the same kind, and commits. The first model has no documents, and an
+engine that nobody listens to. Each capture is measured, sessions and triggers; the
+triggers of an application are removed by the setup of another one, so each has a schema
+of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,10 +27,14 @@ ALONE = "insert and commit alone"
 OUTBOX = "with outbox row (sync = worker)"
 DIRECT = "insert, then client.index()"
 INLINE = "with inline delivery (sync = inline)"
+TRIGGERS = "with triggers (sync = worker)"
+TRIGGERS_INLINE = "with triggers and inline delivery (sync = inline)"
 
 BARS = (
     Bar(OUTBOX, ALONE, 1.25),
-    Bar(INLINE, DIRECT, 1.5),
+    Bar(TRIGGERS, ALONE, 1.25),
+    Bar(INLINE, DIRECT, 1.45),
+    Bar(TRIGGERS_INLINE, DIRECT, 1.45),
 )
 
 
@@ -53,6 +60,10 @@ def run(setting: Setting) -> Result:
                 nefertari__sync="inline",
             )
         )  # fmt: skip
+        told, told_inline = (
+            stack.enter_context(_triggers(setting, mode))
+            for mode in ("worker", "inline")
+        )
         direct = stack.enter_context(_DirectIndex(setting, engines, inline))
         # An insert without documents shall not pay for its engine's being listened to.
         alone = sa.create_engine(engine.url, pool=engine.pool)
@@ -67,13 +78,47 @@ def run(setting: Setting) -> Result:
             ),
             Contender(DIRECT, _insert_and_index(alone, plain, stories, direct)),
             Contender(INLINE, _insert(engine, inline, stories)),
+            Contender(
+                TRIGGERS,
+                _insert(told.engine, told.model, stories),
+                after=lambda: _empty_outbox(told.engine),
+            ),
+            Contender(
+                TRIGGERS_INLINE,
+                _insert(told_inline.engine, told_inline.model, stories),
+            ),
         ]
         plan = setting.plan(operations=20, blocks=15, warm_up=1000)
         refreshes = _Refreshes(engines, inline)
         samples = setting.measure(contenders, plan)
         facts = [refreshes.fact()]
         _check(engines, inline)
+        _check(told_inline.engines, told_inline.model)
     return Result("sync: one insert and commit", samples, ALONE, BARS, facts=facts)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """An application whose database tells of changes."""
+
+    engine: sa.Engine
+    engines: Any
+    model: Any
+
+
+@contextmanager
+def _triggers(setting: Setting, mode: str) -> Iterator[_Told]:
+    """An application with triggers, on a schema of its own."""
+    base = new_base()
+    name = f"{mode.title()}TriggersStory"
+    model: Any = type(name, (StoryColumns, base), {"__tablename__": name.lower()})
+    with database(setting, f"_{mode}") as engine:
+        base.metadata.create_all(engine)
+        with application(
+            setting, engine, lambda config: config.add_secondary(model),
+            nefertari__sync=mode, nefertari__capture="triggers",
+        ) as engines:  # fmt: skip
+            yield _Told(engine, engines, model)
 
 
 def _insert(

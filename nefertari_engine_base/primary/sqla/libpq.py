@@ -109,19 +109,20 @@ def is_open(driver: Any) -> bool:
 
 
 def commit_telling(
-    driver: Any, question: str, second: str
-) -> tuple[str | None, ...] | None:
+    driver: Any, questions: str, fewer: str
+) -> list[list[tuple[str | None, ...]]]:
     """Ask the connection's transaction something, and commit it.
 
-    Both are sent as one text. It is committed even if the question is refused.
+    Both are sent as one text. It is committed even if a question is refused.
 
-    :param second: is asked if the first question is refused.
-    :return: the first row, as texts.
+    :param questions: queries, with semicolons between them.
+    :param fewer: what is asked if that is refused.
+    :return: the rows of each, as texts.
     :raises psycopg.Error: if the commit is refused, or the connection is lost.
     """
     for text in (
-        f"SAVEPOINT {_ASKED}; {question}; COMMIT",
-        f"ROLLBACK TO SAVEPOINT {_ASKED}; {second}; COMMIT",
+        f"SAVEPOINT {_ASKED}; {questions}; COMMIT",
+        f"ROLLBACK TO SAVEPOINT {_ASKED}; {fewer}; COMMIT",
     ):
         with driver.lock:
             try:
@@ -134,9 +135,19 @@ def commit_telling(
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
-    answer = results[1]
-    values = [answer.get_value(0, column) for column in range(answer.nfields)]
-    return tuple(None if value is None else value.decode() for value in values)
+    return [_rows(result) for result in results if result.nfields]
+
+
+def _rows(result: Any) -> list[tuple[str | None, ...]]:
+    return [
+        tuple(
+            None if value is None else value.decode()
+            for value in (
+                result.get_value(row, column) for column in range(result.nfields)
+            )
+        )
+        for row in range(result.ntuples)
+    ]
 
 
 def _all_results(pgconn: Any, text: bytes) -> Generator[Wait, Ready, list[Any]]:

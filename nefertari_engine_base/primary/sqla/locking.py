@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from zope.interface import implementer
@@ -53,7 +52,7 @@ from nefertari_engine_base.primary.sqla.texts import (
     WRITTEN_IN,
     acknowledge,
     fetch,
-    question,
+    questions,
 )
 from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
@@ -115,25 +114,23 @@ class LockingOutbox(SQLOutbox):
         ):
             yield OwnClaim(self, entries, connection)
 
-    def question(self, most: int) -> str:
-        """What a transaction is asked of its entries; see :func:`.texts.question`.
+    def questions(self, most: int) -> str:
+        """What a transaction is asked of its entries; see :func:`.texts.questions`.
 
         :param most: how many entries at most.
         """
         # Nobody may be waited for now; see written_in.
-        return question(self._place, most) if self._place else TRANSACTION
+        return questions(self._place, most) if self._place else TRANSACTION
 
-    def answered(self, told: Sequence[Any]) -> list[OutboxEntry] | None:
-        """The entries of the answer, if it has any."""
-        if len(told) < 3:
-            # Refused, maybe for another search_path or role: it is not tried again.
+    def answered(self, told: Sequence[Sequence[Any]]) -> list[OutboxEntry] | None:
+        """The entries of the answers, if these have them."""
+        if len(told) < 2:
+            # Refused, maybe to another role: it is not tried again.
             self._place = self._place and ""
             return None
-        if told[2] is None:
+        if told[0][0][2] == "serializable":
             return None
-        return [
-            OutboxEntry(id_, Touch(*touch)) for id_, *touch in orjson.loads(told[2])
-        ]
+        return [OutboxEntry(int(id_), Touch(*touch)) for id_, *touch in told[1]]
 
     def written_in(self, number: int, since: float, most: int) -> list[OutboxEntry]:
         """The entries of a transaction that is committed.

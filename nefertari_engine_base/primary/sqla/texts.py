@@ -61,10 +61,11 @@ ACKNOWLEDGE_FREE = (
     "WHERE nefertari_outbox.id = own.id AND own.unsafe = 'off' "
     f"AND {UNFENCED_TEXT}"
 )
-# The number of the running transaction, if it has written anything, and when it began.
-# Both are known to the server: that question cannot fail.
+# The number of the running transaction, if it has written anything, when it began, and
+# how it is isolated. The server knows it: this question cannot fail.
 TRANSACTION = (
-    "SELECT txid_current_if_assigned(), extract(epoch from now())::double precision"
+    "SELECT txid_current_if_assigned(), extract(epoch from now())::double precision, "
+    "current_setting('transaction_isolation')"
 )
 # Entries of one transaction. They were due when they were made, so those that came
 # before it began are not looked at.
@@ -81,25 +82,19 @@ PLACE = (
 )
 
 
-def question(place: str, most: int) -> str:
-    """What the running transaction is asked together with its COMMIT: as
+def questions(place: str, most: int) -> str:
+    """What the running transaction is asked together with its COMMIT:
     :data:`TRANSACTION`, and its entries, unless it is serializable.
 
     :param place: the outbox, as SQL names it.
     :param most: how many entries at most.
     """
-    written = _WRITTEN.format(
-        place,
-        "extract(epoch from now())::double precision",
-        "txid_current_if_assigned()",
-        most,
+    since = "extract(epoch from now())::double precision"
+    number = (
+        "txid_current_if_assigned() "
+        "AND current_setting('transaction_isolation') <> 'serializable'"
     )
-    return (
-        f"{TRANSACTION}, CASE current_setting('transaction_isolation') "
-        f"WHEN 'serializable' THEN NULL ELSE (SELECT coalesce("
-        f"json_agg(json_build_array(id, secondary, model, key, path)), '[]'::json) "
-        f"FROM ({written}) AS own) END"
-    )
+    return f"{TRANSACTION}; {_WRITTEN.format(place, since, number, most)}"
 
 
 LOCK_ONE = "SELECT id FROM nefertari_outbox WHERE id = %(id)s FOR UPDATE SKIP LOCKED"

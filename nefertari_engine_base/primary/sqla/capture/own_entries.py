@@ -127,17 +127,15 @@ def _commit_telling(
         do_commit(connection)
         return
     try:
-        told = libpq.commit_telling(driver, outbox.question(most), TRANSACTION)
+        told = libpq.commit_telling(driver, outbox.questions(most), TRANSACTION)
     except BaseException:
         if not (driver.closed or libpq.is_ended(driver)):
             driver.rollback()
         transaction.take()
         raise
-    if told is None or told[0] is None:
-        return
     entries = outbox.answered(told)
     if entries is None:
-        _search_written(transaction, outbox, told, most)
+        _search_written(transaction, outbox, told[0][0], most)
     else:
         _note(transaction, entries)
 

@@ -15,6 +15,9 @@ from tools import servers
 
 _NUMBERS = itertools.count(1)
 
+#: Ends the name of a database whose triggers are the capture.
+TRIGGERS = "-triggers"
+
 
 @pytest.fixture(scope="session")
 def server_of() -> Iterator[object]:
@@ -91,7 +94,11 @@ def database(database_url: str) -> Iterator[sa.Engine]:
 
 @contextmanager
 def empty_database(kind: str, server_of, tmp_path_factory) -> Iterator[str]:
-    """URL of an empty database, ``sqlite`` or ``postgresql``, for a while."""
+    """URL of an empty database, ``sqlite`` or ``postgresql``, for a while.
+
+    :param kind: may end with ``-triggers``; see ``tests/sync/conftest.py``.
+    """
+    kind = kind.removesuffix(TRIGGERS)
     if kind == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('primary') / 'primary.sqlite'}"
     else:

@@ -18,13 +18,13 @@ def kit_of(server_of, tmp_path_factory):
     """Context manager from the name of a database to a kit on an empty one."""
 
     @contextmanager
-    def make(name):
+    def make(name, **options):
         if name == "mongodb":
             with empty_mongodb(server_of(name).url):
                 yield MongoKit()
         else:
             with empty_database(name, server_of, tmp_path_factory) as url:
-                yield (SQLKit if name == "sqlite" else PostgreSQLKit)(url)
+                yield (SQLKit if name == "sqlite" else PostgreSQLKit)(url, **options)
 
     return make
 
@@ -38,6 +38,12 @@ def sqlite_bench(kit_of):
 @pytest.fixture
 def postgresql_bench(kit_of):
     with kit_of("postgresql") as kit, Bench(kit) as bench:
+        yield bench
+
+
+@pytest.fixture
+def triggers_bench(kit_of):
+    with kit_of("postgresql", capture="triggers") as kit, Bench(kit) as bench:
         yield bench
 
 

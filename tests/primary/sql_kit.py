@@ -85,6 +85,7 @@ class SQLKit(SavepointsKit):
     """Sessions that an application has for itself.
 
     :param url: of an empty database.
+    :param capture: who tells of changes.
     """
 
     models = {model.__name__: model for model in (Country, Genre, Person, Film)}
@@ -95,7 +96,8 @@ class SQLKit(SavepointsKit):
         ObjectDeletedError,
     )
 
-    def __init__(self, url):
+    def __init__(self, url, capture="session"):
+        self.capture = capture
         self.database = sa.create_engine(url)
         if self.database.dialect.name == "sqlite":
             sa.event.listen(self.database, "connect", _obey_foreign_keys)
@@ -103,7 +105,7 @@ class SQLKit(SavepointsKit):
         self._engine = None
 
     def make_engine(self):
-        self._engine = SQLAlchemyEngine(self.database)
+        self._engine = SQLAlchemyEngine(self.database, capture=self.capture)
         return self._engine
 
     def is_published(self, model):

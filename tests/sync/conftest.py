@@ -1,24 +1,55 @@
-"""The application of the write path's tests, on every database."""
+"""The application of the write path's tests, on every database.
+
+A module with ``SESSION_ONLY``, names of tests, has its tests run with triggers as the
+capture as well, on PostgreSQL, but for these: what they look at is how sessions do it.
+"""
 
 import pytest
 
 from tests.application import Application
+from tests.conftest import TRIGGERS
 from tests.sync.models import declare
+
+_DATABASES = ["sqlite", "postgresql"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc):
+    only = getattr(metafunc.module, "SESSION_ONLY", None)
+    own = metafunc.function.__name__
+    if only is None or own in only or "capture" not in metafunc.fixturenames:
+        return
+    databases = [*_DATABASES, f"postgresql{TRIGGERS}"]
+    # A mark takes the place of the fixture's own parameters.
+    chosen = pytest.mark.parametrize("database_url", databases, indirect=True)
+    metafunc.definition.add_marker(chosen)
 
 
 @pytest.fixture
-def app(database_url, elasticsearch_url, index_prefix):
+def capture(request):
+    """The setting ``nefertari.capture``."""
+    callspec = getattr(request.node, "callspec", None)
+    name = callspec.params.get("database_url", "") if callspec else ""
+    return "triggers" if name.endswith(TRIGGERS) else "session"
+
+
+@pytest.fixture
+def app(database_url, elasticsearch_url, index_prefix, capture):
     """Inline sync, SQLite and PostgreSQL in turn, with Elasticsearch."""
-    app = Application(database_url, elasticsearch_url, index_prefix, declare).setup()
+    app = Application(
+        database_url, elasticsearch_url, index_prefix, declare,
+        nefertari__capture=capture,
+    ).setup()  # fmt: skip
     yield app
     app.close()
 
 
 @pytest.fixture
-def worker_app(database_url, elasticsearch_url, index_prefix):
+def worker_app(database_url, elasticsearch_url, index_prefix, capture):
     """As ``app``, but nothing is delivered until ``drain()``."""
     app = Application(
-        database_url, elasticsearch_url, index_prefix, declare, nefertari__sync="worker"
-    ).setup()
+        database_url, elasticsearch_url, index_prefix, declare,
+        nefertari__sync="worker", nefertari__capture=capture,
+    ).setup()  # fmt: skip
     yield app
     app.close()

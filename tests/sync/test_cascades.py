@@ -9,6 +9,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from nefertari_engine_base.primary.sqla.loading import to_dict
 from tests.application import Application, assert_index_equals_rows, contents
 
+SESSION_ONLY = set()
+
 
 class Base(DeclarativeBase):
     """The base of all models."""
@@ -86,11 +88,12 @@ def declare(config) -> None:
 
 
 @pytest.fixture
-def app(database_url, elasticsearch_url, index_prefix):
+def app(database_url, elasticsearch_url, index_prefix, capture):
     """Two authors with books, shelves and prizes; nothing is delivered by itself."""
     app = Application(
-        database_url, elasticsearch_url, index_prefix, declare, nefertari__sync="worker"
-    )
+        database_url, elasticsearch_url, index_prefix, declare,
+        nefertari__sync="worker", nefertari__capture=capture,
+    )  # fmt: skip
     if app.database.dialect.name == "sqlite":
         sa.event.listen(app.database, "connect", _check_references)
     app.setup()

@@ -11,6 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from nefertari_engine_base import Nested, Queryable
 from tests.application import Application, assert_index_equals_rows
 
+SESSION_ONLY = set()
+
 
 class Base(DeclarativeBase):
     pass

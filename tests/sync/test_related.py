@@ -12,6 +12,8 @@ from nefertari_engine_base.schema import (
 from nefertari_engine_base.sync.related import DependencyGraph
 from nefertari_engine_base.values import Action, Change, DocumentRef, Touch
 
+SESSION_ONLY = set()
+
 
 def model(name, *fields, relations=(), hidden=()):
     ids = FieldSchema(name="id", kind=Kind.INTEGER, primary_key=True)

@@ -12,6 +12,7 @@ from chaos.processes import EndedByItself
 from chaos.report import describe_machine, make_console, show
 from chaos.run import Plan, run
 from chaos.servers import own_servers
+from nefertari_engine_base.settings import Capture
 from tools.servers import ServersError
 
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torments=primary_named(options.primary).full,
         triggers=options.triggers,
         primary=options.primary,
+        capture=options.capture,
     )
     describe_machine(console, plan.seed)
     try:
@@ -65,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         "--triggers",
         action="store_true",
         help="half of the changes are made behind the sessions' backs; on PostgreSQL",
+    )
+    parser.add_argument(
+        "--capture",
+        choices=[str(capture) for capture in Capture],
+        default=str(Capture.SESSION),
+        help="who tells of changes on PostgreSQL; default session",
     )
     parser.add_argument(
         "--minutes", type=float, default=30, help="after which it ends; default 30"

@@ -17,6 +17,7 @@ from chaos.comparing import Difference, compare_all
 from chaos.primaries import Database, primary_named
 from chaos.servers import OwnServers
 from chaos.torments import FULL, Often, Tormentor
+from nefertari_engine_base.setting_up import setting_up
 
 #: Seconds between two looks at how many changes there are.
 _LOOK = 1.0
@@ -40,6 +41,7 @@ class Plan:
     :attr primary: what has the data; see :mod:`chaos.primaries`.
     :attr patient: leases of those that were killed are waited for; otherwise time is
         made to pass, once nobody writes any more.
+    :attr capture: the setting ``nefertari.capture``.
     """
 
     seed: str
@@ -51,6 +53,7 @@ class Plan:
     triggers: bool = False
     primary: str = "postgresql"
     patient: bool = True
+    capture: str = "session"
 
 
 @dataclass
@@ -144,6 +147,7 @@ def _settings(plan: Plan, servers: OwnServers, timeout: float) -> Mapping[str, o
     """
     return {
         "chaos.triggers": plan.triggers,
+        "nefertari.capture": plan.capture,
         "elasticsearch.hosts": servers.elasticsearch.url,
         "elasticsearch.index_prefix": f"chaos-{plan.primary}",
         "elasticsearch.request_timeout": timeout,
@@ -154,7 +158,7 @@ def _settings(plan: Plan, servers: OwnServers, timeout: float) -> Mapping[str, o
 
 def _set_up(ini: Path) -> None:
     """Create what the engines need, and what is there in any case."""
-    with application(ini) as app:
+    with setting_up(), application(ini) as app:
         app.engines.setup_database()
         app.kind.fill(app)
 

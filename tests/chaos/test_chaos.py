@@ -33,9 +33,16 @@ def servers():
 
 
 @pytest.mark.parametrize(
-    ("primary", "changes"), [("postgresql", 300), ("mongodb", 150)]
+    ("primary", "capture", "changes"),
+    [
+        ("postgresql", "session", 300),
+        ("postgresql", "triggers", 150),
+        ("mongodb", "session", 150),
+    ],
 )
-def test_nothing_is_lost_whatever_is_killed_and_frozen(servers, primary, changes):
+def test_nothing_is_lost_whatever_is_killed_and_frozen(
+    servers, primary, capture, changes
+):
     plan = Plan(
         seed=SEED,
         changes=changes,
@@ -45,6 +52,8 @@ def test_nothing_is_lost_whatever_is_killed_and_frozen(servers, primary, changes
         torments=primaries.primary_named(primary).short,
         primary=primary,
         patient=False,
+        capture=capture,
+        triggers=capture == "triggers",
     )
     print(f"NEFERTARI_TEST_SEED={SEED}")  # noqa: T201 - shown when the test fails
     result = run(plan, servers)

@@ -127,6 +127,39 @@ def test_tables_whose_names_differ_by_a_quote_alone_have_their_own_triggers(
         app.check()
 
 
+def test_classes_of_two_declarative_bases_on_one_table_share_its_triggers(
+    database_url,
+):
+    """Each has a Table of its own, which knows other columns."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Other(DeclarativeBase):
+        pass
+
+    class Hall(Base):
+        __tablename__ = "halls"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str | None]
+        seats: Mapped[int | None]
+
+    class Room(Other):
+        __tablename__ = "halls"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        seats: Mapped[int | None]
+
+    with Unheard(database_url, {Hall: {}, Room: {}}).installed() as app:
+        app.write("INSERT INTO halls VALUES (7, 'Aurora', 20)")
+        assert app.entries() == [("Hall", "", "7"), ("Room", "", "7")]
+        app.check()
+        app.write("UPDATE halls SET name = 'Borealis'")
+        app.write("UPDATE halls SET seats = 30")
+        app.check()
+        app.write("DELETE FROM halls")
+        app.check()
+
+
 SCRIPT = """
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column

@@ -132,7 +132,7 @@ class SQLAlchemyEngine:
             }
             following = Following(
                 publisher, own, here, self._outbox_for,
-                by_triggers=self.capture is Capture.TRIGGERS,
+                by_triggers=self.capture is CaptureMode.TRIGGERS,
             )  # fmt: skip
             self._followings.append(following)
             hooks.follow(engine, following)

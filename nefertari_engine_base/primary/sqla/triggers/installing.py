@@ -64,7 +64,7 @@ class Triggers:
 
     @cached_property
     def _captures(self) -> Mapping[sa.Table, Sequence[Capture]]:
-        return self._find_captures()
+        return _by_name(self._find_captures())
 
     def install(self) -> Sequence[TriggerState]:
         """See :meth:`ITriggers.install`."""
@@ -149,6 +149,19 @@ class Triggers:
                 survey, table, captures, self._secondaries, self._announces
             )
         }
+
+
+def _by_name(
+    captures: Mapping[sa.Table, Sequence[Capture]],
+) -> Mapping[sa.Table, Sequence[Capture]]:
+    """Several Table objects, of MetaData each, can stand for one table: its triggers
+    are named by it, and write the entries of all of them."""
+    first: dict[tuple[str | None, str], sa.Table] = {}
+    found: dict[sa.Table, list[Capture]] = {}
+    for table, own in captures.items():
+        known = first.setdefault((table.schema, table.name), table)
+        found.setdefault(known, []).extend(own)
+    return found
 
 
 def _needed(

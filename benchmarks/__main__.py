@@ -13,13 +13,13 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    bulk,
     draining,
     generation,
     imports,
     mongo,
     pages,
     sync,
-    triggers,
     waking,
     writer,
 )
@@ -32,7 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "writer": writer.run,
     "pages": pages.run,
     "sync": sync.run,
-    "triggers": triggers.run,
+    "bulk": bulk.run,
     "mongo": mongo.run,
     "waking": waking.run,
     "draining": draining.run,

@@ -1,7 +1,8 @@
-"""What triggers add to statements that change many rows at once.
+"""What each capture adds to statements that change many rows at once.
 
 The floor is the same statement, followed by one hand-written INSERT of as many entries.
-Every contender has a table of its own, of the same rows, and executes by Core.
+The statement alone, the floor and each capture have a table of their own, of the same
+rows, and execute by Core; nobody listens to the engine of the first two.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ DIFFERENT = 1000
 
 KINDS = ("insert", "insert select", "update", "delete", "update of nothing shown")
 
-#: How many times the floor triggers may take, for kinds of statements.
-LIMITS = {"insert": 1.5, "insert select": 1.5, "update": 1.5, "delete": 1.5}
+#: Those whose floor has entries.
+TELLING = KINDS[:4]
+
+#: How many times the floor each capture may take.
+LIMITS = {"session": 2.0, "triggers": 1.5}
 
 
 def run(setting: Setting) -> Result:
@@ -44,10 +48,13 @@ def run(setting: Setting) -> Result:
                 contenders = tables.contenders(place, kind)
                 plan = setting.plan()
                 samples |= setting.measure(contenders, plan)
-                if place == "PostgreSQL" and kind in LIMITS:
-                    *_, floor, triggers = (each.name for each in contenders)
-                    bars.append(Bar(triggers, floor, LIMITS[kind]))
-    title = f"triggers: statements of {rows:,} rows"
+                if kind in TELLING:
+                    _, floor, *captures = (each.name for each in contenders)
+                    bars += [
+                        Bar(name, floor, limit)
+                        for name, limit in zip(captures, LIMITS.values(), strict=True)
+                    ]
+    title = f"bulk: statements of {rows:,} rows"
     return Result(title, samples, next(iter(samples)), bars, rows, "rows")
 
 
@@ -59,17 +66,24 @@ def _sqlite(folder: str) -> Iterator[sa.Engine]:
 
 
 @dataclass(frozen=True)
+class _Followed:
+    """A table, and the engine that changes it."""
+
+    engine: sa.Engine
+    table: sa.Table
+
+
+@dataclass(frozen=True)
 class _Tables:
     """Tables of one database.
 
     :attr plain: has no documents.
-    :attr followed: has triggers.
-    :attr source: holds the rows of both.
+    :attr captures: those that have, by capture.
+    :attr source: holds the rows of all of them.
     """
 
-    engine: sa.Engine
-    plain: sa.Table
-    followed: sa.Table
+    plain: _Followed
+    captures: dict[str, _Followed]
     source: sa.Table
     values: list[dict[str, Any]]
 
@@ -78,51 +92,63 @@ class _Tables:
     def made(cls, setting: Setting, engine: sa.Engine, rows: int) -> Iterator[_Tables]:
         """Make them; that of the source is full."""
         base = new_base()
-        models: dict[str, Any] = {
-            name: type(name, (StoryColumns, base), {"__tablename__": name.lower()})
-            for name in ("PlainStory", "FollowedStory", "SourceStory")
-        }
+        plain, source, *models = (
+            type(name, (StoryColumns, base), {"__tablename__": name.lower()})
+            for name in ("PlainStory", "SourceStory", "SessionStory", "TriggersStory")
+        )
         base.metadata.create_all(engine)
         different = [story_values(number) for number in range(DIFFERENT)]
         values = [
             {"id": number + 1, **different[number % DIFFERENT]}
             for number in range(rows)
         ]
-        plain, followed, source = (model.__table__ for model in models.values())
-        with application(
-            setting, engine, lambda c: c.add_secondary(models["FollowedStory"]),
-            nefertari__sync="worker", nefertari__capture="triggers",
-        ):  # fmt: skip
+        captures: dict[str, _Followed] = {}
+        with ExitStack() as stack:
+            # Setup for triggers comes last: that of sessions would take them off.
+            for capture, model in zip(LIMITS, models, strict=True):
+                own = sa.create_engine(engine.url)
+                stack.callback(own.dispose)
+                stack.enter_context(
+                    application(
+                        setting, own, lambda c, model=model: c.add_secondary(model),
+                        nefertari__sync="worker", nefertari__capture=capture,
+                    )
+                )  # fmt: skip
+                captures[capture] = _Followed(own, model.__table__)
             with engine.begin() as connection:
-                connection.execute(source.insert(), values)
-            yield cls(engine, plain, followed, source, values)
+                connection.execute(source.__table__.insert(), values)
+            yield cls(
+                _Followed(engine, plain.__table__), captures, source.__table__, values
+            )
 
     def contenders(self, place: str, kind: str) -> list[Contender]:
-        """The statement alone, with entries by hand, and with triggers."""
-        full = "insert" not in kind
+        """The statement alone, with entries by hand, and with each capture."""
         return [
-            self._contender(f"{place}, {kind}: {name}", table, kind, full, by_hand)
-            for name, table, by_hand in (
+            self._contender(f"{place}, {kind}: {name}", followed, kind, by_hand)
+            for name, followed, by_hand in (
                 ("alone", self.plain, False),
-                ("floor", self.plain, kind in LIMITS),
-                ("triggers", self.followed, False),
+                ("floor", self.plain, kind in TELLING),
+                *((name, followed, False) for name, followed in self.captures.items()),
             )
         ]
 
     def _contender(
-        self, name: str, table: sa.Table, kind: str, full: bool, by_hand: bool
+        self, name: str, followed: _Followed, kind: str, by_hand: bool
     ) -> Contender:
-        execute = self._statement(table, kind)
+        execute = self._statement(followed.table, kind)
         # What is gone is not there to be selected from.
         entries = self._entries(self.source)
+        full = "insert" not in kind
 
         def operation(number: int) -> None:
-            with self.engine.begin() as connection:
+            with followed.engine.begin() as connection:
                 execute(connection)
                 if by_hand:
                     connection.execute(entries)
 
-        return Contender(name, operation, before=lambda: self._reset(table, full))
+        return Contender(
+            name, operation, before=lambda: self._reset(followed.table, full)
+        )
 
     def _statement(
         self, table: sa.Table, kind: str
@@ -141,14 +167,14 @@ class _Tables:
     def _entries(self, table: sa.Table) -> sa.TextClause:
         return sa.text(
             f"INSERT INTO nefertari_outbox (secondary, model, path, key) "
-            f"SELECT 'elasticsearch', 'FollowedStory', '', CAST(id AS text) "
+            f"SELECT 'elasticsearch', 'SessionStory', '', CAST(id AS text) "
             f"FROM {table.name}"
         )
 
     def _reset(self, table: sa.Table, full: bool) -> None:
-        is_sqlite = self.engine.dialect.name == "sqlite"
+        is_sqlite = self.plain.engine.dialect.name == "sqlite"
         empty = "DELETE FROM" if is_sqlite else "TRUNCATE"
-        with self.engine.begin() as connection:
+        with self.plain.engine.begin() as connection:
             connection.exec_driver_sql(f"{empty} {table.name}")
             if full:
                 rows = table.insert().from_select(
@@ -157,7 +183,7 @@ class _Tables:
                 connection.execute(rows)
             for own in ("nefertari_outbox", "nefertari_debt"):
                 connection.exec_driver_sql(f"{empty} {own}")
-        with self.engine.connect().execution_options(
+        with self.plain.engine.connect().execution_options(
             isolation_level="AUTOCOMMIT"
         ) as connection:
             if not is_sqlite:

@@ -39,6 +39,7 @@ from tests.differential.operations.statements import (
     Joined,
     Lambda,
     Many,
+    Twice,
     Update,
     UpdateByKey,
 )
@@ -247,6 +248,20 @@ SAVEPOINTS = (
         for name, end in (("a text", TextCommit()), ("the driver", DriverCommit()))
     }
     | {
+        f"a transaction that fails after a commit by the driver ({sync})": _p(
+            "books",
+            *(BOOK, DriverCommit(), Add("Book", {"id": 2}), Session("flush")),
+            sync=sync,
+        )
+        for sync in ("inline", "worker")
+    }
+    | {
+        "the same statement with other values": _p(
+            "books",
+            Twice(
+                *(Update("Book", TITLE, OneOf("id", (id_,)), "table") for id_ in (1, 2))
+            ),
+        ),
         "pysqlite's release commits": _p(
             "books",
             Savepoint("text"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.differential.families import FAMILIES, Family
 from tests.differential.operations import sessions, statements, texts
+from tests.differential.operations.conditions import OneOf
 from tests.differential.operations.places import ROADS, TARGETS
 from tests.differential.playing import Program
 from tests.differential.shapes import Shape, shape_of
@@ -134,6 +135,7 @@ def _of_statements(family: Family, shape: Shape) -> Strategy:
             st.lists(changed, min_size=1, max_size=3).map(tuple),
         ),
         _many(shape, name, some_keys),
+        _twice(shape),
         st.sampled_from(list(shape.attributes.values())).flatmap(
             lambda a: st.builds(
                 statements.Lambda,
@@ -177,6 +179,29 @@ def _many(shape: Shape, name: Strategy, some_keys: Strategy) -> Strategy:
             _ROAD,
         )
     )
+
+
+def _twice(shape: Shape) -> Strategy:
+    """The same statement with other values, which is not compiled again."""
+    name = shape.model.__name__
+
+    def two(told: tuple[str, str, str, str, int]) -> Strategy:
+        by, changed, target, road, number = told
+        pool = st.sampled_from(shape.attributes[by].pool)
+        where = st.lists(pool, min_size=number, max_size=number).map(
+            lambda values: OneOf(by, tuple(values))
+        )
+        values = values_of(shape.attributes[changed]).map(lambda new: {changed: new})
+        alike = {"target": st.just(target), "road": st.just(road)}
+        update = st.builds(statements.Update, st.just(name), values, where, **alike)
+        delete = st.builds(statements.DeleteWhere, st.just(name), where, **alike)
+        return st.one_of(
+            st.builds(statements.Twice, one, one) for one in (update, update, delete)
+        )
+
+    attributes = st.sampled_from(list(shape.attributes))
+    told = st.tuples(attributes, attributes, _TARGET, _ROAD, st.sampled_from([1, 1, 2]))
+    return told.flatmap(two)
 
 
 def _of_texts(family: Family, shape: Shape) -> Strategy:

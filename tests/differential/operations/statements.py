@@ -264,3 +264,14 @@ class Lambda:
         else:
             statement = sa.lambda_stmt(lambda: sa.delete(model).where(column == value))
         return execute(world, "session", statement)
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Two statements that are compiled once, if only their values differ."""
+
+    first: Any
+    second: Any
+
+    def run(self, world: World) -> Any:
+        return [self.first.run(world), self.second.run(world)]

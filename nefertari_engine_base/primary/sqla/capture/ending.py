@@ -130,17 +130,29 @@ def rollback(
     if transaction is None or not transaction.is_busy:
         do_rollback(connection)
         return
-    unseen = is_running(connection, dialect) is False
     try:
-        if unseen:
-            transaction.resolve()
-            for following, touches in transaction.held.items():
-                transaction.outbox_of(following).add(touches)
+        ended_unseen(dialect, connection, transaction)
+    finally:
+        transaction.take()
+        do_rollback(connection)
+
+
+def ended_unseen(dialect: Dialect, connection: Any, transaction: Transaction) -> None:
+    """Write what is held of a transaction that the driver has ended by itself.
+
+    It may have rolled it back; but then an entry too many does no harm.
+
+    :param connection: what the pool has handed out.
+    """
+    if is_running(connection, dialect) is not False:
+        return
+    try:
+        transaction.resolve()
+        for following, touches in transaction.held.items():
+            transaction.outbox_of(following).add(touches)
     finally:
         parts = transaction.take()
-        do_rollback(connection)
-    if unseen and parts:
-        finish(parts)
+    finish(parts)
 
 
 def rollback_to_savepoint(

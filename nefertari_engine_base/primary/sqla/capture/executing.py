@@ -29,6 +29,7 @@ from nefertari_engine_base.primary.sqla.capture.drivers import (
     own_transaction,
     run_unheard,
 )
+from nefertari_engine_base.primary.sqla.capture.ending import ended_unseen
 from nefertari_engine_base.primary.sqla.capture.following import Following
 from nefertari_engine_base.primary.sqla.capture.own_entries import notice
 from nefertari_engine_base.primary.sqla.capture.planning import changes_rows, plan_of
@@ -270,6 +271,7 @@ def execute(
                 (), partial(original, cursor, text, *rest), text, context
             )
         return original(cursor, text, *rest)
+    _notice_end(context)
     if followed.by_triggers:
         notice(context, followed.by_triggers)
     compiled = getattr(context, "compiled", None)
@@ -280,6 +282,16 @@ def execute(
         if getattr(compiled.statement, "is_select", False):
             return call()
     return texts.execute(followings, call, text, context)
+
+
+def _notice_end(context: Any) -> None:
+    """What is held may be of a transaction that the driver's own connection has ended:
+    a rollback of the one that begins now is not to undo it."""
+    if context is not None:
+        connection = context.root_connection
+        known = known_transaction(connection)
+        if known is not None and known.is_busy and not known.is_own:
+            ended_unseen(connection.dialect, connection.connection, known)
 
 
 def _execute_compiled(

@@ -33,7 +33,7 @@ INTEGERS = frozenset({Kind.INTEGER, Kind.SMALL_INTEGER, Kind.BIG_INTEGER})
 
 #: Keys of a statement. SQLite binds each of them, PostgreSQL is sent arrays.
 #: https://www.sqlite.org/limits.html#max_variable_number
-_MOST_KEYS = 5_000
+MOST_KEYS = 5_000
 _MOST_BOUND_VALUES = 32_766 if sqlite_version_info >= (3, 32) else 999
 
 _KEYS = "document_keys"
@@ -75,7 +75,7 @@ class KeyedSelect:
             condition = (_in_arrays if arrays else _in_list)(self._columns)
             statement = self._statement.where(condition)
             self._statements[dialect] = statement
-        size = _MOST_KEYS if arrays else min(_MOST_KEYS, _MOST_BOUND_VALUES // width)
+        size = MOST_KEYS if arrays else min(MOST_KEYS, _MOST_BOUND_VALUES // width)
         for start in range(0, len(keys), size):
             chunk = keys[start : start + size]
             if arrays and width > 1:

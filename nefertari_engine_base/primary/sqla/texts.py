@@ -83,8 +83,8 @@ PLACE = (
 
 
 def questions(place: str, most: int) -> str:
-    """What the running transaction is asked together with its COMMIT:
-    :data:`TRANSACTION`, and its entries, unless it is serializable.
+    """What the running transaction is asked together with its COMMIT: its number, when
+    it began, its isolation, and its entries, unless it is serializable.
 
     :param place: the outbox, as SQL names it.
     :param most: how many entries at most.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Connection
@@ -91,11 +91,14 @@ class Statement:
         """Whether anything is to become of what it touches."""
         return bool(self.wanted or self.owed)
 
-    def told(self, connection: Connection, found: Sequence[Known]) -> list[Touch]:
+    def told(self, connection: Connection, found: Iterable[Known]) -> Iterator[Touch]:
         """The touches of documents; what is owed in place of them is written."""
-        if self.owed:
-            self.owe(connection, {root for root, _, _ in found})
-        return spread(found, self.wanted)
+        owed: set[str] = set()
+        for one in found:
+            if self.owed and one.root not in owed:
+                owed.add(one.root)
+                self.owe(connection, {one.root})
+            yield from spread((one,), self.wanted)
 
     def owe(self, connection: Connection, roots: Collection[str]) -> None:
         """Owe those of the models that are owed."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -46,7 +47,9 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
     known_transaction,
     transaction_of,
 )
+from nefertari_engine_base.primary.sqla.keys import MOST_KEYS
 from nefertari_engine_base.primary.sqla.tables import explained
+from nefertari_engine_base.values import Touch
 
 #: What a driver does with the statement.
 Call = Callable[[], Any]
@@ -104,22 +107,31 @@ class Execution:
             self.statement.resync(self.connection, plan.documents, why)
             return call()
         counts = self._read(plan) if plan.source is not None else []
-        touches = self.statement.told(self.connection, list(self._named(plan)))
-        with self._rows_may_be_written(touches):
+        touches = partial(self._touches, plan)
+        try:
             result = call()
-        self.transaction.want(self.connection, self.following, touches)
+        except BaseException:
+            if self.context.executemany and self.connection.dialect.name == "sqlite":
+                # What it has written before it has failed stays.
+                self.transaction.wait(self.connection, self.following, touches)
+            raise
+        self.tell(touches())
         self._check(plan, counts)
         return result
 
-    @contextmanager
-    def _rows_may_be_written(self, touches: Sequence[Any]) -> Iterator[None]:
-        """SQLite keeps what a statement of many has written before it has failed."""
+    def tell(self, touches: Iterable[Touch]) -> None:
+        """Write entries for what has been touched by the statement, which is over.
+
+        :raises Exception: whatever fails; nobody can commit then.
+        """
         try:
-            yield
-        except BaseException:
-            if self.context.executemany and self.connection.dialect.name == "sqlite":
-                self.transaction.wait(self.connection, self.following, lambda: touches)
+            self.transaction.want(self.connection, self.following, touches)
+        except BaseException as error:
+            self.transaction.doom(self.connection, error)
             raise
+
+    def _touches(self, plan: ChangePlan) -> Iterator[Touch]:
+        return self.statement.told(self.connection, self._named(plan))
 
     def _named(self, plan: ChangePlan) -> Iterator[Known]:
         for values in self.parameters:
@@ -139,12 +151,11 @@ class Execution:
             return []
         if len(self.parameters) > 1 and plan.by_key and source.is_by_key:
             names = [plan.pinned[name] for name in plan.table.key]  # type: ignore[union-attr]
-            keys = [tuple(values[name] for name in names) for values in self.parameters]
-            chosen = [key for key in dict.fromkeys(keys) if None not in key]
-            for keyed, values in (
-                source.of_keys(self.connection, chosen) if chosen else ()
-            ):
-                self._make(keyed, values)
+            keys = (tuple(values[name] for name in names) for values in self.parameters)
+            known = (key for key in keys if None not in key)
+            while chosen := list(dict.fromkeys(islice(known, MOST_KEYS))):
+                for keyed, values in source.of_keys(self.connection, chosen):
+                    self._make(keyed, values)
             return []
         return [self._read_one(plan, source, values) for values in self.parameters]
 

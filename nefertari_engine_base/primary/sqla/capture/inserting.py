@@ -10,6 +10,7 @@ https://www.postgresql.org/docs/current/ddl-system-columns.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
     columns_of,
 )
 from nefertari_engine_base.primary.sqla.capture.touching import UNKNOWN, Known
-from nefertari_engine_base.primary.sqla.keys import KeyedSelect
+from nefertari_engine_base.primary.sqla.keys import MOST_KEYS, KeyedSelect
 from nefertari_engine_base.values import Action, Touch
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
         raise
     if plan.is_upsert:
         insert.read_conflicts()
+    elif insert.has_keys and not dml.is_in_batches(execution.context):
+        # Not later: its parameters are not to be held until then.
+        insert.tell()
     elif waits:
         insert.wait()
     elif dml.is_in_batches(execution.context):
@@ -97,14 +101,26 @@ class _Insert:
             execution.connection, execution.following, self._touches
         )
 
-    def _touches(self) -> Sequence[Touch]:
+    def tell(self) -> None:
+        """Have the touches made now."""
+        execution = self._execution
+        execution.tell(self._touches())
+
+    def _touches(self) -> Iterator[Touch]:
         plan, execution = self._plan, self._execution
+        exact, begun = [one for one in plan.names if one.is_exact], False
         try:
-            found = list(self._known([one for one in plan.names if one.is_exact]))
+            for touch in execution.statement.told(self._connection, self._known(exact)):
+                begun = True
+                yield touch
         except LookupError:
             # The mapped key is not the table's, or a part of it is NULL.
-            self.find_new()
-            return ()
+            if begun and self._connection.dialect.name == "sqlite":
+                # The last row may be one of ours by now.
+                self._give_up()
+            else:
+                self.find_new()
+            return
         inexact = [one for one in plan.names if not one.is_exact]
         if inexact:
             self._read_by_key(inexact)
@@ -114,7 +130,6 @@ class _Insert:
                     execution, self._table, list(self._rows()), plan.action
                 )
             )
-        return execution.statement.told(self._connection, found)
 
     def _tell(self, changes: Sequence[row_changes.Found]) -> None:
         if changes:
@@ -172,10 +187,10 @@ class _Insert:
     def _read_by_key(self, captures: Sequence[NamedCapture]) -> None:
         """The database may spell these keys otherwise than the statement does."""
         key = self._table.key
-        chosen = [tuple(row.get(name, UNKNOWN) for name in key) for row in self._rows()]
-        self._read(
-            key, [k for k in chosen if UNKNOWN not in k and None not in k], captures
-        )
+        rows = (tuple(row.get(name, UNKNOWN) for name in key) for row in self._rows())
+        known = (k for k in rows if UNKNOWN not in k and None not in k)
+        while chosen := list(islice(known, MOST_KEYS)):
+            self._read(key, chosen, captures)
 
     def _read(
         self,

@@ -203,7 +203,7 @@ class EntrySet:
                     seen.add(tuple(one[name] for name in self.distinct))
                 found += self._known(one, namers)
             count += len(chunk)
-            known = spread(found, wanted)
+            known = list(dict.fromkeys(spread(found, wanted)))
             entries += into.insert_many(connection, known, into.is_announced, 0)
         return Made(len(seen) if self.distinct else count, (), entries)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture
@@ -65,12 +65,8 @@ class Names:
         return Known(self._root, self._path, self._document_id(key))
 
 
-def spread(found: Sequence[Known], wanted: Wanted) -> list[Touch]:
-    """The touches of these documents for each engine that wants them, each once."""
-    return list(dict.fromkeys(_each(found, wanted)))
-
-
-def _each(found: Sequence[Known], wanted: Wanted) -> Iterator[Touch]:
+def spread(found: Iterable[Known], wanted: Wanted) -> Iterator[Touch]:
+    """The touches of these documents for each engine that wants them."""
     for secondary, names in wanted.items():
         for root, path, key in found:
             if root in names:

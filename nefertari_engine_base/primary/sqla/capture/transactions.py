@@ -34,7 +34,7 @@ _KEY = "_nefertari_transaction"
 _MOST_HELD = 1000
 
 #: Tells touches once it can.
-Pending = Callable[[], Sequence[Touch]]
+Pending = Callable[[], Iterable[Touch]]
 
 
 @dataclass(slots=True, eq=False)
@@ -110,13 +110,16 @@ class Transaction:
     # --- writing
 
     def want(
-        self, connection: Connection, following: Following, touches: Sequence[Touch]
+        self, connection: Connection, following: Following, touches: Iterable[Touch]
     ) -> None:
-        """Write entries for these documents, at the latest with the commit."""
-        if touches:
+        """Write entries for these documents, at the latest with the commit.
+
+        :param touches: made one after the other, since they may be very many.
+        """
+        for touch in touches:
             self.connection = connection
             held = self.held.setdefault(following, {})
-            held.update(dict.fromkeys(touches))
+            held[touch] = None
             if len(held) > _MOST_HELD:
                 self.settle()
 
@@ -132,7 +135,12 @@ class Transaction:
         self.context = None
         while self.pending:
             connection, following, touches = self.pending.pop()
-            self.want(connection, following, touches())
+            try:
+                self.want(connection, following, touches())
+            except BaseException as error:
+                # Its statement has been executed, and would be committed untold.
+                self.doom(connection, error)
+                raise
 
     def settle(self) -> None:
         """Write what is held: something is to be executed that may end the transaction,

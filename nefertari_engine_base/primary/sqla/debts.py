@@ -30,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import ColumnElement
 
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.tables import debt, index, outbox
 from nefertari_engine_base.values import Debt, DebtStatus, IndexState
 
@@ -82,7 +83,7 @@ def insert_debts(connection: Connection, debts: Iterable[Debt]) -> None:
         for one in debts
     ]
     if rows:
-        connection.execute(insert(debt), rows)
+        ask(connection, insert(debt), rows)
 
 
 def status(connection: Connection) -> tuple[DebtStatus, ...]:

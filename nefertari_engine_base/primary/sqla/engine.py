@@ -70,6 +70,8 @@ class SQLAlchemyEngine:
         capture: CaptureMode | str = CaptureMode.SESSION,
     ) -> None:
         self.capture = capture_of(capture)
+        for one in (engine, *(binds or {}).values()):
+            _refuse_translated(one)
         self.binds = Binds(engine, binds or {})
         for one in self.binds.engines:
             if one.dialect.name not in _OUTBOXES:
@@ -336,6 +338,15 @@ def _internals(model: type) -> frozenset[str]:
             if type(value).__module__.startswith("sqlalchemy.") or "_sa_" in name:
                 names.add(name)
     return frozenset(names)
+
+
+def _refuse_translated(engine: Engine) -> None:
+    if engine.get_execution_options().get("schema_translate_map"):
+        raise ConfigurationError(
+            "An engine with a schema_translate_map cannot be followed: texts obey none"
+            ". Set the schema in the search_path of its connections: "
+            "create_engine(url, connect_args={'options': '-csearch_path=tenant'})."
+        )
 
 
 @contextmanager

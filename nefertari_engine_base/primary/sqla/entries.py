@@ -14,6 +14,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from nefertari_engine_base.primary.sqla import waking
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.tables import outbox
 from nefertari_engine_base.values import OutboxEntry, Touch
 
@@ -74,7 +75,7 @@ def insert_entries(
         dialect = connection.dialect
         return insert_each(connection.connection, dialect, touches, announced)
     statement = _announcing(_INSERT) if announced else _INSERT
-    return list(map(entry_of, connection.execute(statement, rows_of(touches))))
+    return list(map(entry_of, ask(connection, statement, rows_of(touches))))
 
 
 def insert_untold(
@@ -99,7 +100,7 @@ def insert_untold(
                 "path": path,
                 "keys": chunk if is_postgresql else dumps(chunk).decode(),
             }
-            connection.execute(statement, values)
+            ask(connection, statement, values)
     if announced:
         waking.notify(connection)
 

@@ -24,6 +24,8 @@ from sqlalchemy import ColumnClause, literal_column, select
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from nefertari_engine_base.primary.sqla.asking import ask
+
 log = logging.getLogger(__name__)
 
 CHANNEL = "nefertari_outbox"
@@ -40,7 +42,7 @@ NOTIFICATION: ColumnClause[str] = literal_column(f"pg_notify('{CHANNEL}', '')")
 
 def notify(connection: Connection) -> None:
     """Wake workers when the connection's transaction commits."""
-    connection.execute(select(NOTIFICATION))
+    ask(connection, select(NOTIFICATION))
 
 
 def listen(engine: Engine, wake: Callable[[], object]) -> AbstractContextManager[None]:

@@ -27,7 +27,7 @@ _log = logging.getLogger("nefertari_engine_base.capture")
 _LONGEST = 300
 
 #: Statements that were warned of, and how many are remembered.
-_warned: set[str] = set()
+_warned: set[object] = set()
 _MOST_WARNED = 1000
 
 
@@ -167,6 +167,18 @@ class Statement:
             part.changes.extend(change for _, change in changes)
 
 
+def tell_elsewhere(following: Following, table: str, schema: str | None) -> None:
+    """Warn, once, that rows of another schema have no documents.
+
+    :raises UncapturedStatement: if that is what the settings say.
+    """
+    if following.publisher.refuses_uncaptured:
+        raise UncapturedStatement(_ELSEWHERE.format(table, schema))
+    if (table, schema) not in _warned:
+        _warned.add((table, schema))
+        _log.warning(_ELSEWHERE.format(table, schema))
+
+
 def is_heard(following: Following) -> bool:
     """Whether anybody asks which rows a statement has changed."""
     return following.publisher.is_heard(DocumentsChanged, ChangesCommitted)
@@ -176,6 +188,12 @@ _RESYNC = (
     "A statement cannot be followed row by row, since %s. Workers will compare all "
     "documents of %s with their rows. Triggers follow such statements: "
     "nefertari.capture = triggers. The statement: %s"
+)
+_ELSEWHERE = (
+    "A schema_translate_map leads statements on {} to the schema {}: its rows have no "
+    "documents, since the ids of two schemas cannot be told apart. For documents of "
+    "several schemas run an application for each, with an index prefix of its own and "
+    "the schema in the search_path of its engine."
 )
 _REFUSED = (
     "A statement cannot be followed row by row, since {}, and nefertari.uncaptured = "

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.engine import Connection
 
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture.following import (
     Cause,
     FollowedTable,
@@ -205,7 +206,7 @@ def lock(connection: Connection, level: Level, values: Mapping[str, Any]) -> Non
     rows = level.rows(names).with_for_update(of=level.table.table)
     counted = sa.select(sa.func.count()).select_from(rows.subquery())
     before = -1
-    while (count := connection.execute(counted, values).scalar_one()) != before:
+    while (count := ask(connection, counted, values).scalar_one()) != before:
         before = count
 
 

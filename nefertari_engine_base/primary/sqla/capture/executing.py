@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import (
     announcing,
     cascading,
@@ -187,7 +188,7 @@ class Execution:
         if source.reads is not None:
             rows = self.make(source.reads, values)
         elif source.levels and self.connection.dialect.name != "sqlite":
-            rows = self.connection.execute(source.locking(), values).scalar_one()
+            rows = ask(self.connection, source.locking(), values).scalar_one()
         for level in source.levels:
             if self.connection.dialect.name != "sqlite":
                 cascading.lock(self.connection, level, values)
@@ -324,7 +325,7 @@ def _execute_compiled(
     found = [
         (one, plan)
         for one, plan in plans
-        if plan is not None and not _is_elsewhere(plan, context)
+        if plan is not None and not _is_elsewhere(one, plan, context)
     ]
     if not found:
         return call()
@@ -340,10 +341,14 @@ def _execute_compiled(
         return call()
 
 
-def _is_elsewhere(plan: Plan, context: Any) -> bool:
+def _is_elsewhere(following: Following, plan: Plan, context: Any) -> bool:
     """Whether the rows are of another schema than those of the documents."""
     translated = dml.schemas_translated(context)
     if not translated or plan.table is None:
         return False
     schema = plan.table.table.schema
-    return bool(translated.get(schema, schema) != schema)
+    chosen = translated.get(schema, schema)
+    if chosen == schema:
+        return False
+    announcing.tell_elsewhere(following, plan.table.table.name, chosen)
+    return True

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import dml, row_changes
 from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, NamedCapture
 from nefertari_engine_base.primary.sqla.capture.sets import (
@@ -310,11 +311,11 @@ def last_number(connection: Any, column: Any) -> int | None:
     table = _name(column.table, connection)
     if (table, column.name) not in known:
         values = {"table": table, "column": column.name}
-        known[table, column.name] = connection.execute(_SEQUENCE, values).scalar()
+        known[table, column.name] = ask(connection, _SEQUENCE, values).scalar()
     sequence = known[table, column.name]
     if sequence is None:
         return None
-    found = connection.execute(_LAST, {"sequence": sequence}).scalar()
+    found = ask(connection, _LAST, {"sequence": sequence}).scalar()
     return None if found is None else int(found)
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, inspect
 from sqlalchemy.orm import Mapper
 
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import dml
 from nefertari_engine_base.primary.sqla.capture.following import (
     FollowedTable,
@@ -105,7 +106,7 @@ def before(execution: Execution, plan: ChangePlan) -> list[Found]:
     for values in execution.parameters:
         bound = dml.bound_values(context, plan.elements, values)
         with execution.savepoint():
-            rows += execution.connection.execute(chosen, bound).mappings().all()
+            rows += ask(execution.connection, chosen, bound).mappings().all()
     return changes.of(rows, plan.action, fields)
 
 
@@ -120,7 +121,7 @@ def with_conditions(
     statement: Any = sa.select(*(columns[name] for name in changes.names))
     for condition in chosen:
         statement = statement.where(condition)
-    rows: Sequence[Any] = execution.connection.execute(statement).mappings().all()
+    rows: Sequence[Any] = ask(execution.connection, statement).mappings().all()
     return changes.of(rows, action, None)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import ARRAY, BigInteger, Select, literal_column
 from sqlalchemy.engine import Connection, Dialect
 
 from nefertari_engine_base.exceptions import ConfigurationError
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture.drivers import run_unheard
 from nefertari_engine_base.primary.sqla.capture.touching import (
     Known,
@@ -118,9 +119,9 @@ class EntrySet:
         if statement is None:
             return self._make_by_python(connection, into, wanted, values)
         if dialect.name == "postgresql":
-            made = connection.execute(statement, values).one()
+            made: Any = ask(connection, statement, values).one()
             return Made(made[0], made[1])
-        result = connection.execute(statement, values)
+        result = ask(connection, statement, values)
         if most <= 0 or result.rowcount <= 0:
             return Made(None)
         last = run_unheard(connection, "SELECT last_insert_rowid()")[0]
@@ -189,11 +190,9 @@ class EntrySet:
         namers = [
             (Names(r.capture), r) for r in self.readings if not r.capture.referrers
         ]
-        rows: Iterable[Any] = (
-            connection.execution_options(yield_per=_AT_ONCE)
-            .execute(self.rows, values)
-            .mappings()
-        )
+        rows: Iterable[Any] = ask(
+            connection, self.rows, values, yield_per=_AT_ONCE, stream_results=True
+        ).mappings()
         seen: set[Any] = set()
         count, entries, left = 0, list[OutboxEntry](), iter(rows)
         while chunk := list(islice(left, _AT_ONCE)):

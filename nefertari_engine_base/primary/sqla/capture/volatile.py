@@ -19,6 +19,8 @@ from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import GenerativeSelect
 
+from nefertari_engine_base.primary.sqla.asking import ask
+
 #: Functions that are known to be always the same; they need not be asked about.
 _STABLE = frozenset(
     [
@@ -117,7 +119,7 @@ def is_volatile(connection: Connection, names: frozenset[str]) -> bool:
     )
     for name in names:
         if name not in known:
-            found = connection.execute(_KNOWN, {"name": name}).first()
+            found = ask(connection, _KNOWN, {"name": name}).first()
             known[name] = found is not None
     return any(known[name] for name in names)
 

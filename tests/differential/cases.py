@@ -178,6 +178,27 @@ UNSEEN = {
     "a subtree by statement": _p("trees", DeleteWhere("Node", ONE)),
     "a new key in a tree": _p("trees", Update("Node", {"id": Plus(1000)}, ONE)),
     "a discriminator": _p("single", Change("Employee", (1,), {"kind": "manager"})),
+    "an upsert of rows that meet each other": _p(
+        "soft",
+        Insert(
+            "Folder",
+            ({"id": 1, "name": None}, {"id": 1, "name": "y"}),
+            "rows",
+            "table",
+            conflict="update",
+        ),
+        seeded=False,
+    ),
+    "an upsert of rows in one statement": _p(
+        "soft",
+        Insert(
+            "Folder",
+            ({"id": 1, "name": None}, {"id": 2, "name": "y"}),
+            "rows",
+            "table",
+            conflict="update",
+        ),
+    ),
     "a discriminator of a new row": _p(
         "single", Add("Employee", {"id": 9, "kind": "manager"})
     ),
@@ -198,6 +219,9 @@ UNSEEN = {
         "shared", Change("Member", (1,), {"name": "x"})
     ),
     "the referred row comes later": _p("odd", Add("Person", {"id": 3, "name": "x"})),
+    "the referred row comes later, with a key of the database's": _p(
+        "odd", Add("Person", {})
+    ),
     "the referred row goes": _p("odd", DeleteWhere("Person", ONE)),
     "the referred row goes by the unit of work": _p("odd", Delete("Person", (1,))),
     "links of many-to-many": _p("tags", Collect("Tag", (2,), "posts", ((3,),))),

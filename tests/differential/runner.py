@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,11 +27,15 @@ from tests.differential.playing import Program, connect, make_tables, play
 from tests.differential.without_us import Plain
 
 
-class Failures:
-    """Remembers what is told to the failure handler."""
+class Failures(logging.Handler):
+    """Remembers what is told to the failure handler, and defects that are logged."""
 
     def __init__(self) -> None:
+        super().__init__(logging.ERROR)
         self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(f"{record.getMessage()}: {record.exc_info}")
 
     def delivery_failed(self, error: BaseException, waiting: int) -> None:
         self.told.append(f"delivery failed: {error!r}")
@@ -123,11 +128,14 @@ def captured(
     config.commit()
     app = Captured(engines_of(config.registry), database)
     config.registry.registerUtility(app.failures, IFailureHandler)
+    log = logging.getLogger("nefertari_engine_base.capture")
+    log.addHandler(app.failures)
     try:
         make_tables(database, family)
         app.engines.setup_database()
         yield app
     finally:
+        log.removeHandler(app.failures)
         app.engines.close()
         database.dispose()
 

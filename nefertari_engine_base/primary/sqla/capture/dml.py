@@ -185,7 +185,9 @@ def names_inserted(compiled: Any, statement: Any) -> set[str]:
         found.add(target if isinstance(target, str) else target.name)
     for name in statement._select_names or ():
         found.add(columns[name].name if name in columns else name)
-    found.update(column.name for column in compiled.insert_prefetch)
+    # That of a second row stands for the table's.
+    prefetched = (getattr(c, "original", c) for c in compiled.insert_prefetch)
+    found.update(column.name for column in prefetched)
     return found
 
 

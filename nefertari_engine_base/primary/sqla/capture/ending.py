@@ -144,7 +144,8 @@ def ended_unseen(dialect: Dialect, connection: Any, transaction: Transaction) ->
 
     :param connection: what the pool has handed out.
     """
-    if is_running(connection, dialect) is not False:
+    if transaction.doomed is not None or is_running(connection, dialect) is not False:
+        # What is doomed was rolled back here, and stays refused until its end.
         return
     try:
         transaction.resolve()

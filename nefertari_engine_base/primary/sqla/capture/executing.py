@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,10 +11,10 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.exceptions import EngineError, PrimaryError
 from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import (
     announcing,
@@ -56,6 +57,8 @@ from nefertari_engine_base.values import Touch
 Call = Callable[[], Any]
 
 _SAVEPOINT = "nefertari_capture"
+
+_log = logging.getLogger("nefertari_engine_base.capture")
 
 
 class Execution:
@@ -107,7 +110,11 @@ class Execution:
             why = f"it may choose other rows each time ({names})"
             self.statement.resync(self.connection, plan.documents, why)
             return call()
-        counts = self._read(plan) if plan.source is not None else []
+        counts: list[int | None] = []
+        with self.understood() as understood:
+            counts = self._read(plan)
+        if not understood:
+            return call()
         touches = partial(self._touches, plan)
         try:
             result = call()
@@ -116,17 +123,33 @@ class Execution:
                 # What it has written before it has failed stays.
                 self.transaction.wait(self.connection, self.following, touches)
             raise
-        self.tell(touches())
-        self._check(plan, counts)
+        with self.dooming():
+            self.transaction.want(self.connection, self.following, touches())
+            self._check(plan, counts)
         return result
 
-    def tell(self, touches: Iterable[Touch]) -> None:
-        """Write entries for what has been touched by the statement, which is over.
+    @contextmanager
+    def understood(self) -> Iterator[list[bool]]:
+        """Before the statement: a defect of ours is not to be the application's error.
 
-        :raises Exception: whatever fails; nobody can commit then.
+        :return: is empty afterwards, if its models are synchronised again instead.
         """
+        found = [True]
         try:
-            self.transaction.want(self.connection, self.following, touches)
+            yield found
+        except (SQLAlchemyError, EngineError):
+            raise
+        except Exception as error:  # noqa: BLE001 - told of, and its models are compared
+            found.clear()
+            _log.exception("A statement is not understood: this is a defect of capture")
+            why = f"capture has failed to understand it ({error!r})"
+            self.statement.resync(self.connection, self.plan.documents, why)
+
+    @contextmanager
+    def dooming(self) -> Iterator[None]:
+        """After the statement: nobody can commit it if its entries fail."""
+        try:
+            yield
         except BaseException as error:
             self.transaction.doom(self.connection, error)
             raise
@@ -147,8 +170,7 @@ class Execution:
     def _read(self, plan: ChangePlan) -> list[int | None]:
         """Make entries of what has to be read; the numbers of rows, set by set."""
         source = plan.source
-        assert source is not None
-        if source.reads is None and not source.levels:
+        if source is None or (source.reads is None and not source.levels):
             return []
         if len(self.parameters) > 1 and plan.by_key and source.is_by_key:
             names = [plan.pinned[name] for name in plan.table.key]  # type: ignore[union-attr]

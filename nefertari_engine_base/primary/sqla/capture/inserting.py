@@ -39,10 +39,13 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
     waits = insert.has_keys or (
         insert.will_have_keys and not execution.transaction.is_own
     )
-    if plan.is_upsert and plan.moves:
-        insert.read_moved()
-    elif not (plan.is_upsert or waits):
-        insert.look_at_sequence()
+    with execution.understood() as understood:
+        if plan.is_upsert and plan.moves:
+            insert.read_moved()
+        elif not (plan.is_upsert or waits):
+            insert.look_at_sequence()
+    if not understood:
+        return call()
     try:
         result = call()
     except BaseException:
@@ -53,17 +56,18 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
             # What was written before the failure stays.
             insert.wait()
         raise
-    if plan.is_upsert:
-        insert.read_conflicts()
-    elif insert.has_keys and not dml.is_in_batches(execution.context):
-        # Not later: its parameters are not to be held until then.
-        insert.tell()
-    elif waits:
-        insert.wait()
-    elif dml.is_in_batches(execution.context):
-        insert.find_new_later()
-    else:
-        insert.find_new()
+    with execution.dooming():
+        if plan.is_upsert:
+            insert.read_conflicts()
+        elif insert.has_keys and not dml.is_in_batches(execution.context):
+            # Not later: its parameters are not to be held until then.
+            insert.tell()
+        elif waits:
+            insert.wait()
+        elif dml.is_in_batches(execution.context):
+            insert.find_new_later()
+        else:
+            insert.find_new()
     return result
 
 
@@ -105,7 +109,9 @@ class _Insert:
     def tell(self) -> None:
         """Have the touches made now."""
         execution = self._execution
-        execution.tell(self._touches())
+        execution.transaction.want(
+            execution.connection, execution.following, self._touches()
+        )
 
     def _touches(self) -> Iterator[Touch]:
         plan, execution = self._plan, self._execution
@@ -137,9 +143,8 @@ class _Insert:
             self._execution.statement.executed(self._connection, changes)
 
     def _known(self, captures: Sequence[NamedCapture]) -> Iterator[Known]:
-        chosen = [one for one in captures if self.has_keys or not one.if_missed]
         for values in self._rows():
-            for names, by_row, _ in chosen:
+            for names, by_row in captures:
                 if not names.is_meant(values):
                     continue
                 try:
@@ -171,13 +176,7 @@ class _Insert:
     # --- what is read
 
     def _entries(self, rows: Any, captures: Sequence[NamedCapture]) -> EntrySet:
-        plan = self._plan
-        fresh = bool(self._needs) and plan.rows is not None and not plan.is_upsert
-        readings = [
-            Reading(one.names.capture)
-            for one in captures
-            if not (fresh and one.if_missed)
-        ]
+        readings = [Reading(one.names.capture) for one in captures]
         needed = list(dict.fromkeys([*columns_of(readings), *self._table.key]))
         columns = [
             self._table.table.c[name].label(name)

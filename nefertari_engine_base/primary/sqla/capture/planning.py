@@ -6,6 +6,7 @@ that is.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -41,6 +42,9 @@ _PLANS: WeakKeyDictionary[Any, dict[tuple[Following, bool], Plan | None]] = (
 )
 
 
+_log = logging.getLogger("nefertari_engine_base.capture")
+
+
 def plan_of(compiled: Any, following: Following, enforced: bool) -> Plan | None:
     """The plan of a compiled statement; ``None`` if nothing followed is changed.
 
@@ -51,8 +55,21 @@ def plan_of(compiled: Any, following: Following, enforced: bool) -> Plan | None:
         known = _PLANS[compiled] = {}
     key = (following, enforced)
     if key not in known:
-        known[key] = _make(compiled, following, enforced)
+        try:
+            known[key] = _make(compiled, following, enforced)
+        except Exception as error:  # noqa: BLE001 - told of, and all is compared
+            _log.exception("A statement is not understood: this is a defect of capture")
+            known[key] = _not_understood(following, error)
     return known[key]
+
+
+def _not_understood(following: Following, error: Exception) -> Plan:
+    """To fail would be in the way of the application; to skip it would lose rows."""
+    documents = frozenset(
+        name for table in following.tables.values() for name in table.documents
+    )
+    why = f"capture has failed to understand it ({error!r})"
+    return Plan(None, Action.UPDATED, documents, documents, why)
 
 
 def forget(following: Following) -> None:
@@ -135,7 +152,6 @@ def _insert(
             NamedCapture(
                 Names(capture),
                 None if capture.by_row is None else Names(capture.by_row),
-                _may_have_been_missed(table, capture),
             )
             for capture in table.captures
             if capture.referrers is None
@@ -147,11 +163,6 @@ def _insert(
     if updates:
         return _upsert(plan, table, clause)
     return plan
-
-
-def _may_have_been_missed(table: FollowedTable, capture: Capture) -> bool:
-    own = {column.name for column in capture.key} == set(table.key)
-    return bool(capture.path) and own
 
 
 def _null(table: FollowedTable, named: set[str]) -> list[str]:

@@ -18,12 +18,10 @@ class NamedCapture(NamedTuple):
     """What a new row touches.
 
     :attr by_row: the same by the row's own key, which leads to the others.
-    :attr if_missed: only if rows can have referred to it before it was there.
     """
 
     names: Names
     by_row: Names | None = None
-    if_missed: bool = False
 
     @property
     def is_exact(self) -> bool:

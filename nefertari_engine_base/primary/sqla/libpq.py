@@ -109,19 +109,19 @@ def is_open(driver: Any) -> bool:
 
 
 def commit_telling(
-    driver: Any, questions: str, fewer: str
-) -> list[list[tuple[str | None, ...]]]:
+    driver: Any, question: str, fewer: str
+) -> list[tuple[str | None, ...]]:
     """Ask the connection's transaction something, and commit it.
 
-    Both are sent as one text. It is committed even if a question is refused.
+    Both are sent as one text. It is committed even if the question is refused.
 
-    :param questions: queries, with semicolons between them.
+    :param question: a query.
     :param fewer: what is asked if that is refused.
-    :return: the rows of each, as texts.
+    :return: the rows of the answer, as texts.
     :raises psycopg.Error: if the commit is refused, or the connection is lost.
     """
     for text in (
-        f"SAVEPOINT {_ASKED}; {questions}; COMMIT",
+        f"SAVEPOINT {_ASKED}; {question}; COMMIT",
         f"ROLLBACK TO SAVEPOINT {_ASKED}; {fewer}; COMMIT",
     ):
         with driver.lock:
@@ -135,7 +135,8 @@ def commit_telling(
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
-    return [_rows(result) for result in results if result.nfields]
+    (answer,) = (result for result in results if result.nfields)
+    return _rows(answer)
 
 
 def _rows(result: Any) -> list[tuple[str | None, ...]]:

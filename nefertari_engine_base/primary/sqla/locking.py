@@ -52,7 +52,7 @@ from nefertari_engine_base.primary.sqla.texts import (
     WRITTEN_IN,
     acknowledge,
     fetch,
-    questions,
+    question,
 )
 from nefertari_engine_base.refusals import RefusedDocuments
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
@@ -77,6 +77,8 @@ _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
 _UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
 _PREPARED = "nefertari_prepared"
+#: Columns of an answer that has entries.
+_ANSWERED = 8
 
 _Level = Literal["READ COMMITTED", "AUTOCOMMIT"]
 
@@ -114,23 +116,27 @@ class LockingOutbox(SQLOutbox):
         ):
             yield OwnClaim(self, entries, connection)
 
-    def questions(self, most: int) -> str:
-        """What a transaction is asked of its entries; see :func:`.texts.questions`.
+    def question(self, most: int) -> str:
+        """What a transaction is asked of its entries; see :func:`.texts.question`.
 
         :param most: how many entries at most.
         """
         # Nobody may be waited for now; see written_in.
-        return questions(self._place, most) if self._place else TRANSACTION
+        return question(self._place, most) if self._place else TRANSACTION
 
     def answered(self, told: Sequence[Sequence[Any]]) -> list[OutboxEntry] | None:
-        """The entries of the answers, if these have them."""
-        if len(told) < 2:
+        """The entries of the answer, if it has them."""
+        if len(told[0]) < _ANSWERED:
             # Refused, maybe to another role: it is not tried again.
             self._place = self._place and ""
             return None
-        if told[0][0][2] == "serializable":
+        if told[0][2] == "serializable":
             return None
-        return [OutboxEntry(int(id_), Touch(*touch)) for id_, *touch in told[1]]
+        return [
+            OutboxEntry(int(id_), Touch(*touch))
+            for _, _, _, id_, *touch in told
+            if id_ is not None
+        ]
 
     def written_in(self, number: int, since: float, most: int) -> list[OutboxEntry]:
         """The entries of a transaction that is committed.

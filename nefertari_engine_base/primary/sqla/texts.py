@@ -82,7 +82,7 @@ PLACE = (
 )
 
 
-def questions(place: str, most: int) -> str:
+def question(place: str, most: int) -> str:
     """What the running transaction is asked together with its COMMIT: its number, when
     it began, its isolation, and its entries, unless it is serializable.
 
@@ -94,7 +94,12 @@ def questions(place: str, most: int) -> str:
         "txid_current_if_assigned() "
         "AND current_setting('transaction_isolation') <> 'serializable'"
     )
-    return f"{TRANSACTION}; {_WRITTEN.format(place, since, number, most)}"
+    written = _WRITTEN.format(place, since, number, most)
+    # One row at least, whatever is written; the text is parsed and planned each time.
+    return (
+        f"{TRANSACTION}, written.* "
+        f"FROM (VALUES (1)) AS asked LEFT JOIN ({written}) AS written ON true"
+    )
 
 
 LOCK_ONE = "SELECT id FROM nefertari_outbox WHERE id = %(id)s FOR UPDATE SKIP LOCKED"

@@ -127,7 +127,7 @@ def _commit_telling(
         do_commit(connection)
         return
     try:
-        told = libpq.commit_telling(driver, outbox.questions(most), TRANSACTION)
+        told = libpq.commit_telling(driver, outbox.question(most), TRANSACTION)
     except BaseException:
         if not (driver.closed or libpq.is_ended(driver)):
             driver.rollback()
@@ -135,7 +135,7 @@ def _commit_telling(
         raise
     entries = outbox.answered(told)
     if entries is None:
-        _search_written(transaction, outbox, told[0][0], most)
+        _search_written(transaction, outbox, told[0], most)
     else:
         _note(transaction, entries)
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from nefertari_engine_base.primary.sqla.capture import dml, volatile
+from nefertari_engine_base.primary.sqla.capture import dml, upserts, volatile
 from nefertari_engine_base.primary.sqla.capture.cascading import (
     Endless,
     is_touched,
@@ -123,7 +123,7 @@ def _insert(
         return None
     named = dml.names_inserted(compiled, statement)
     clause = dml.conflict_clause(statement)
-    updates = clause is not None and hasattr(clause, "update_values_to_set")
+    updates = upserts.updates(clause)
     plan = InsertPlan(
         table,
         Action.CREATED,
@@ -144,8 +144,8 @@ def _insert(
         returns=dml.returns_rows(statement),
         statement=statement,
     )
-    if updates:
-        return _upsert(plan, table, clause)
+    if updates and not upserts.complete(plan, table, clause):
+        return _uncaptured(table, Action.UPDATED, upserts.UNKNOWN_KEYS)
     return plan
 
 
@@ -165,41 +165,6 @@ def _null(table: FollowedTable, named: set[str]) -> list[str]:
         and column.computed is None
         and column.identity is None
     ]
-
-
-def _upsert(plan: InsertPlan, table: FollowedTable, clause: Any) -> Plan:
-    columns = table.table.c
-    targets = [
-        element if isinstance(element, str) else getattr(element, "name", None)
-        for element in clause.inferred_target_elements or ()
-    ]
-    constraint_name = getattr(clause, "constraint_target", None)
-    if constraint_name is not None:
-        constraints: Sequence[Any] = list(table.table.constraints)
-        targets = [
-            column.name
-            for constraint in constraints
-            if constraint.name == constraint_name
-            for column in constraint.columns
-        ]
-    set_ = {
-        target if isinstance(target, str) else target.name
-        for target in dict(clause.update_values_to_set)
-    }
-    set_ |= {columns[name].name for name in set_ if name in columns}
-    plan.is_upsert, plan.conflict = True, tuple(t for t in targets if t)
-    needed = {c.name for capture in table.captures for c in capture.key}
-    plan.moves = bool(set_ & needed - set(plan.conflict))
-    known = plan.rows is not None and all(
-        name in row for row in plan.rows for name in plan.conflict
-    )
-    if not targets or None in targets or not known or set_ & set(table.key):
-        return _uncaptured(
-            table,
-            Action.UPDATED,
-            "which rows its ON CONFLICT DO UPDATE changes is not known before it",
-        )
-    return plan
 
 
 # --- UPDATE and DELETE ---------------------------------------------------------------

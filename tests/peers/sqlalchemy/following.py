@@ -39,9 +39,13 @@ with _LISTENERS.recording():
 
 #: Databases that the primary can have its outbox in.
 _DIALECTS = frozenset({"postgresql", "sqlite"})
-#: Test classes that are about when mappers are configured: these are, when they say so.
+#: Tests that are about when mappers are configured: these are, when they say so.
 _CONFIGURE_THEMSELVES = frozenset(
-    {"ContextualWarningsTest", "RegistryConfigDisposeTest"}
+    {
+        "ContextualWarningsTest",
+        "RegistryConfigDisposeTest",
+        "test_backrefs_dont_automatically_configure",
+    }
 )
 
 
@@ -84,7 +88,7 @@ class Following:
         self._bare = set()
         self._record, self._database = record, database
         self._mappers.begin(item.cls)
-        if item.cls.__name__ not in _CONFIGURE_THEMSELVES:
+        if _CONFIGURE_THEMSELVES.isdisjoint((item.cls.__name__, item.originalname)):
             self._mappers.configure()
         self._add_models()
 

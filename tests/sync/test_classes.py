@@ -165,3 +165,29 @@ def test_an_id_that_the_key_s_type_does_not_take_back_keeps_no_other_one_waiting
                 sa.text("SELECT reason FROM nefertari_outbox")
             )
         assert "does not lead back to its key" in reason
+
+
+class Name(sa.types.TypeDecorator):
+    """Nobody but Python knows how it is spelled."""
+
+    impl = sa.String(20)
+    cache_ok = True
+
+
+def test_reading_keys_that_python_spells_changes_nothing_of_the_connection(
+    database_url, base
+):
+    class Item(base):
+        __tablename__ = "items"
+        name = mapped_column(Name, primary_key=True)
+        price: Mapped[int]
+
+    with Unheard(database_url, {Item: {}}, nefertari__capture="session").setup() as app:
+        save(app, Item(name="a", price=1), Item(name="b", price=2))
+        with app.database.begin() as connection:
+            before = connection.get_execution_options()
+            connection.execute(sa.update(Item).where(Item.price > 1).values(price=3))
+            assert connection.get_execution_options() == before
+            # PostgreSQL would refuse to open a cursor for it.
+            connection.execute(sa.insert(Item).values(name="c", price=4))
+        app.check()

@@ -189,11 +189,11 @@ class EntrySet:
         namers = [
             (Names(r.capture), r) for r in self.readings if not r.capture.referrers
         ]
-        rows: Iterable[Any] = (
-            connection.execution_options(yield_per=_AT_ONCE)
-            .execute(self.rows, values)
-            .mappings()
-        )
+        # Of this statement alone: the connection's own options are the application's.
+        options = {"yield_per": _AT_ONCE}
+        rows: Iterable[Any] = connection.execute(
+            self.rows, values, execution_options=options
+        ).mappings()
         seen: set[Any] = set()
         count, entries, left = 0, list[OutboxEntry](), iter(rows)
         while chunk := list(islice(left, _AT_ONCE)):

@@ -39,13 +39,9 @@ with _LISTENERS.recording():
 
 #: Databases that the primary can have its outbox in.
 _DIALECTS = frozenset({"postgresql", "sqlite"})
-#: Tests that are about when mappers are configured: these are, when they say so.
+#: Test classes that are about when mappers are configured: these are, when they say so.
 _CONFIGURE_THEMSELVES = frozenset(
-    {
-        "ContextualWarningsTest",
-        "RegistryConfigDisposeTest",
-        "test_backrefs_dont_automatically_configure",
-    }
+    {"ContextualWarningsTest", "RegistryConfigDisposeTest"}
 )
 
 
@@ -88,7 +84,7 @@ class Following:
         self._bare = set()
         self._record, self._database = record, database
         self._mappers.begin(item.cls)
-        if _CONFIGURE_THEMSELVES.isdisjoint((item.cls.__name__, item.originalname)):
+        if item.cls.__name__ not in _CONFIGURE_THEMSELVES:
             self._mappers.configure()
         self._add_models()
 

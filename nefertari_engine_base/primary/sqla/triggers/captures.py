@@ -248,7 +248,7 @@ class _Rows:
             if column is not None:
                 watched[column] = None
             elif _is_expression(self.mapper, name):
-                expression = self.mapper.attrs[name].columns[0]
+                expression = self.mapper.get_property(name).columns[0]
                 if is_opaque(expression):
                     # Nobody knows what it looks at.
                     return tuple(dict.fromkeys([*watched, *self.table.columns]))
@@ -262,7 +262,7 @@ def _subquery_captures(
 ) -> Iterator[Capture]:
     """The rows that an attribute of the rows of a class is a subquery of."""
     for name in sorted(dependency.contents & set(mapper.column_attrs.keys())):
-        expression = mapper.attrs[name].columns[0]
+        expression = mapper.get_property(name).columns[0]
         if _is_expression(mapper, name) and has_subquery(expression):
             key, seen = correlated(mapper, name)
             table = key[0].table
@@ -316,7 +316,7 @@ def _order(relationship: RelationshipProperty[Any]) -> list[Column[Any]]:
 
 def _column(mapper: Mapper[Any], name: str, table: Table) -> Column[Any] | None:
     """The column of an attribute in one of the class's tables."""
-    columns: Sequence[Any] = mapper.attrs[name].columns
+    columns: Sequence[Any] = mapper.get_property(name).columns
     own = next((c for c in columns if getattr(c, "table", None) is table), None)
     if own is None and table not in mapper.tables:
         # Of a concrete heir.
@@ -325,7 +325,7 @@ def _column(mapper: Mapper[Any], name: str, table: Table) -> Column[Any] | None:
 
 
 def _is_expression(mapper: Mapper[Any], name: str) -> bool:
-    columns: Sequence[Any] = mapper.attrs[name].columns
+    columns: Sequence[Any] = mapper.get_property(name).columns
     return not any(isinstance(column, Column) for column in columns)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.declarative import ConcreteBase
@@ -191,3 +194,20 @@ def test_reading_keys_that_python_spells_changes_nothing_of_the_connection(
             # PostgreSQL would refuse to open a cursor for it.
             connection.execute(sa.insert(Item).values(name="c", price=4))
         app.check()
+
+
+def test_nothing_holds_a_class_whose_application_is_closed(database_url):
+    def run():
+        mapped = registry()
+        key = sa.Column("id", sa.Integer, primary_key=True)
+        table = sa.Table("things", mapped.metadata, key)
+        thing = type("Thing", (), {})
+        mapped.map_imperatively(thing, table)
+        with Unheard(database_url, {thing: {}}).setup() as app:
+            save(app, thing())
+        mapped.dispose()
+        return weakref.ref(thing)
+
+    reference = run()
+    gc.collect()
+    assert reference() is None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
@@ -32,8 +32,9 @@ ONLY_FOR_PRIMARY = "__only_for_primary__"
 #: Names of the links between the two worlds.
 _PRIMARY, _SECONDARY = "primary", "secondary"
 
-#: The model of each generated class.
-_MODELS: WeakKeyDictionary[type, type] = WeakKeyDictionary()
+#: The model of each generated class. It has the class as its attribute, so that both
+#: would stay for ever if it was kept here.
+_MODELS: WeakKeyDictionary[type, ReferenceType[type]] = WeakKeyDictionary()
 
 
 def generate_document(schema: ModelSchema, secondary: ISecondaryEngine) -> type:
@@ -50,7 +51,7 @@ def generate_document(schema: ModelSchema, secondary: ISecondaryEngine) -> type:
         "__doc__": _docstring(schema, secondary),
     }
     document = type(schema.name, (secondary.document_base(),), namespace)
-    _MODELS[document] = schema.model
+    _MODELS[document] = ref(schema.model)
     secondary.attach(document, schema)
     return document
 
@@ -65,7 +66,8 @@ def link_document(model: Any, document: type) -> None:
 
 def model_of(document: object) -> type | None:
     """The model of a generated class; ``None`` of anything else."""
-    return _MODELS.get(document) if isinstance(document, type) else None
+    found = _MODELS.get(document) if isinstance(document, type) else None
+    return None if found is None else found()
 
 
 def _is_generated(value: object) -> bool:

@@ -360,6 +360,24 @@ def test_a_statement_inside_of_another_reaches_the_index(filled):
     assert len(filled.documents(Movie)) == 9
 
 
+def test_inserts_in_common_table_expressions_reach_the_index(filled):
+    if filled.database.dialect.name == "sqlite":
+        pytest.skip("SQLite has none")
+    films = [{"title": "a", "director_id": 3}, {"title": "b", "director_id": 3}]
+    by_number = sa.insert(Movie).values(films).returning(Movie.title).cte("one")
+    values = {"id": 4900, "title": "c", "director_id": 3}
+    by_key = sa.insert(Movie).values(**values).returning(Movie.title).cte("two")
+    statement = sa.select(by_number.c.title).union_all(sa.select(by_key.c.title))
+    with filled.session() as session:
+        assert sorted(session.scalars(statement)) == ["a", "b", "c"]
+        session.commit()
+    assert {key for model, path, key in filled.entries() if model == "Movie"} >= {
+        "4900"
+    }
+    check(filled)
+    assert len(filled.documents(Director)["3"]["films"]) == 3
+
+
 # --- tables and legacy methods ---------------------------------------------------
 
 

@@ -66,7 +66,9 @@ class Binds:
             for table in mapper.tables:
                 if isinstance(table, Table):
                     found = metadatas.setdefault(table.metadata, set())
-                    found.update(mapper.registry.mappers)
+                    if self.by_class:
+                        # A class whose mapping has failed makes this one fail, too.
+                        found.update(mapper.registry.mappers)
         for metadata, mappers in metadatas.items():
             elsewhere: set[Any] = set()
             for mapper in mappers:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
 
 from nefertari_engine_base.encoding import CODECS, Kind, convert
 from nefertari_engine_base.exceptions import ConversionError
@@ -74,6 +74,15 @@ def readable(model: str) -> Iterator[None]:
         # year 9999, a string that is no member of its enumeration or names no class.
         raise ConversionError(
             f"A row of {model} holds a value that cannot be read: {error}"
+        ) from error
+    except StatementError as error:
+        if isinstance(error, DBAPIError):
+            raise
+        # Not even sent: the type of the key, a TypeDecorator, does not take back what
+        # the id says of its values. The others must not wait for that for ever.
+        raise ConversionError(
+            f"An id of {model} does not lead back to its key, whose type refuses it: "
+            f"{error.orig}"
         ) from error
 
 

@@ -24,6 +24,34 @@ def tables_of(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
                 yield table, own
 
 
+def tables_beside(mapper: Mapper[Any]) -> Iterator[tuple[Table, list[Any]]]:
+    """The tables of concrete heirs whose rows SQLAlchemy selects with those of a class,
+    with the key there: a union has columns of the same name in one.
+
+    https://docs.sqlalchemy.org/en/20/orm/inheritance.html#concrete-table-inheritance
+    """
+    if mapper.selectable is mapper.persist_selectable:
+        return
+    for heir in mapper.with_polymorphic_mappers:
+        if not _is_apart(heir, mapper):
+            continue
+        for table in heir.tables:
+            if isinstance(table, Table) and table not in mapper.tables:
+                key = [table.c.get(column.key) for column in mapper.primary_key]
+                if all(column is not None for column in key):
+                    yield table, key
+
+
+def _is_apart(heir: Mapper[Any], mapper: Mapper[Any]) -> bool:
+    """Whether the rows of an heir are none of the class's own tables."""
+    for one in heir.iterate_to_root():
+        if one is mapper:
+            return False
+        if one.concrete:
+            return True
+    return False
+
+
 def _equal_columns(mapper: Mapper[Any]) -> list[set[Any]]:
     """Columns of different tables that have the same value in a row."""
     found: list[set[Any]] = [set(one.columns) for one in mapper.column_attrs]

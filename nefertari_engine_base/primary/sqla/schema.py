@@ -152,8 +152,9 @@ class _Description:
         self.columns = {
             key: attribute
             for key, attribute in mapper.column_attrs.items()
-            # SQLAlchemy's own, for a discriminator that the class does not map.
-            if not key.startswith("_sa_")
+            # SQLAlchemy's own are no attributes: a discriminator that the class does
+            # not map, of whatever name.
+            if attribute.instrument and not key.startswith("_sa_")
         }
         self.computed = document_fields_of(mapper.class_)
         self.names = [*self.columns, *self.computed]

@@ -41,7 +41,11 @@ with _LISTENERS.recording():
 _DIALECTS = frozenset({"postgresql", "sqlite"})
 #: Test classes that are about when mappers are configured: these are, when they say so.
 _CONFIGURE_THEMSELVES = frozenset(
-    {"ContextualWarningsTest", "RegistryConfigDisposeTest"}
+    {
+        "ConfigureAliasedOnSelectTest",
+        "ContextualWarningsTest",
+        "RegistryConfigDisposeTest",
+    }
 )
 
 

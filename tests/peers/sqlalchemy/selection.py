@@ -10,23 +10,18 @@ from pathlib import Path
 #: All that are about the ORM.
 ALL = ("test/orm",)
 
-#: The files that write most, and in most ways; not each version has all of them.
-WRITING = (
+#: Files that write in many ways, and are run in half a minute; not each version has all
+#: of them.
+SHORT = (
     "test/orm/dml/test_bulk.py",
-    # The same tests: in 2.0, and in several files of 2.1.
+    # The same tests: in 2.0, and in a file of 2.1.
     "test/orm/dml/test_update_delete_where.py",
-    "test/orm/dml/test_orm_upd_del_*.py",
-    "test/orm/inheritance/test_basic.py",
+    "test/orm/dml/test_orm_upd_del_inheritance.py",
+    "test/orm/inheritance/test_concrete.py",
     "test/orm/test_association.py",
     "test/orm/test_backref_mutations.py",
-    "test/orm/test_cascade.py",
-    "test/orm/test_cycles.py",
-    "test/orm/test_lambdas.py",
-    "test/orm/test_manytomany.py",
     "test/orm/test_naturalpks.py",
-    "test/orm/test_onetoone.py",
     "test/orm/test_unitofwork.py",
-    "test/orm/test_unitofworkv2.py",
     "test/orm/test_versioning.py",
 )
 

@@ -191,6 +191,19 @@ def names_inserted(compiled: Any, statement: Any) -> set[str]:
     return found
 
 
+def names_given(statement: Any) -> set[str]:
+    """Columns that an INSERT inside of another statement gives a value."""
+    columns = {column.key: column for column in unaliased(statement.table).c}
+    rows = [row for rows in statement._multi_values for row in rows]
+    found: set[str] = set()
+    for row in (statement._values or {}, *rows):
+        if not isinstance(row, Mapping):
+            return {column.name for column in columns.values()}
+        found.update(one if isinstance(one, str) else one.key for one in row)
+    found.update(statement._select_names or ())
+    return {columns[key].name if key in columns else key for key in found}
+
+
 def returns_rows(statement: Any) -> bool:
     """Whether the application has asked for columns of the rows."""
     return bool(statement._returning)

@@ -35,7 +35,7 @@ from nefertari_engine_base.primary.sqla.capture.drivers import (
 from nefertari_engine_base.primary.sqla.capture.ending import ended_unseen
 from nefertari_engine_base.primary.sqla.capture.following import Following
 from nefertari_engine_base.primary.sqla.capture.own_entries import notice
-from nefertari_engine_base.primary.sqla.capture.planning import changes_rows, plan_of
+from nefertari_engine_base.primary.sqla.capture.planning import changes_rows, plans_of
 from nefertari_engine_base.primary.sqla.capture.plans import (
     ChangePlan,
     InsertPlan,
@@ -343,11 +343,11 @@ def _execute_compiled(
         # A default that it asks for first, or what somebody has made of it.
         return texts.execute(followings, call, text, context)
     enforced = are_keys_enforced(connection)
-    plans = [(one, plan_of(compiled, one, enforced)) for one in followings]
     found = [
         (one, plan)
-        for one, plan in plans
-        if plan is not None and not _is_elsewhere(one, plan, context)
+        for one in followings
+        for plan in plans_of(compiled, one, enforced)
+        if not _is_elsewhere(one, plan, context)
     ]
     if not found:
         return call()

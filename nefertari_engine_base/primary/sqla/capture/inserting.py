@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from nefertari_engine_base.primary.sqla.asking import ask
-from nefertari_engine_base.primary.sqla.capture import dml, row_changes
+from nefertari_engine_base.primary.sqla.capture import dml, row_changes, upserts
 from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, NamedCapture
 from nefertari_engine_base.primary.sqla.capture.sets import (
     EntrySet,
@@ -36,6 +36,11 @@ Values = Mapping[str, Any]
 def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
     """Execute an INSERT, with what goes before and after."""
     insert = _Insert(execution, plan)
+    if plan.is_of_any_key and upserts.has_other_keys(execution.connection, plan):
+        execution.statement.resync(
+            execution.connection, plan.documents, upserts.UNKNOWN_KEYS
+        )
+        return call()
     waits = insert.has_keys or (
         insert.will_have_keys and not execution.transaction.is_own
     )
@@ -57,17 +62,7 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
             insert.wait()
         raise
     with execution.dooming():
-        if plan.is_upsert:
-            insert.read_conflicts()
-        elif insert.has_keys and not dml.is_in_batches(execution.context):
-            # Not later: its parameters are not to be held until then.
-            insert.tell()
-        elif waits:
-            insert.wait()
-        elif dml.is_in_batches(execution.context):
-            insert.find_new_later()
-        else:
-            insert.find_new()
+        insert.follow(waits=waits)
     return result
 
 
@@ -98,6 +93,24 @@ class _Insert:
         if plan.returns or plan.rows is None or len(plan.rows) > 1:
             return False
         return not context.executemany or dml.is_in_batches(context)
+
+    def follow(self, *, waits: bool) -> None:
+        """What comes after the statement, or after the first of its batches."""
+        in_batches = dml.is_in_batches(self._execution.context)
+        if self._plan.is_upsert:
+            if in_batches:
+                self.later(self.read_conflicts)
+            else:
+                self.read_conflicts()
+        elif self.has_keys and not in_batches:
+            # Not later: its parameters are not to be held until then.
+            self.tell()
+        elif waits:
+            self.wait()
+        elif in_batches:
+            self.later(self.find_new)
+        else:
+            self.find_new()
 
     def wait(self) -> None:
         """Have the touches made when the result is there."""
@@ -207,27 +220,42 @@ class _Insert:
 
     def read_moved(self) -> None:
         """What the rows touch that an upsert is going to change."""
-        self._read_conflict(lock=True)
+        self._read_conflicts()
 
     def read_conflicts(self) -> None:
         """What the rows touch that an upsert has made or changed."""
-        self._read_conflict(lock=False)
-
-    def _read_conflict(self, *, lock: bool) -> None:
-        names = self._plan.conflict
-        chosen = [tuple(row.get(name) for name in names) for row in self._rows()]
-        chosen = [k for k in dict.fromkeys(chosen) if None not in k]
-        if not chosen:
-            return
-        self._read(names, chosen, self._plan.names)
-        if not lock and self._is_told:
-            columns = [self._table.table.c[n] for n in _keys(self._table.table, names)]
-            inside = sa.tuple_(*columns).in_(chosen)
+        conditions = self._read_conflicts()
+        loose = [row for row in self._rows() if self._plan.is_without_key(row)]
+        if loose and self.has_keys:
+            key = self._table.key
+            self._read(
+                key, [tuple(row[n] for n in key) for row in loose], self._plan.names
+            )
+        elif loose and self._connection.dialect.name == "postgresql":
+            self.find_new()
+        elif loose:
+            self._give_up()
+        if conditions and self._is_told:
             self._tell(
                 row_changes.with_conditions(
-                    self._execution, [inside], self._table, Action.UPDATED
+                    self._execution, [sa.or_(*conditions)], self._table, Action.UPDATED
                 )
             )
+
+    def _read_conflicts(self) -> list[Any]:
+        """Make the entries of the rows that have the keys; the conditions that choose
+        them."""
+        rows, conditions = list(self._rows()), []
+        for names in self._plan.conflicts:
+            chosen = [tuple(row.get(name) for name in names) for row in rows]
+            chosen = [k for k in dict.fromkeys(chosen) if None not in k]
+            if chosen:
+                self._read(names, chosen, self._plan.names)
+                columns = [
+                    self._table.table.c[n] for n in _keys(self._table.table, names)
+                ]
+                conditions.append(sa.tuple_(*columns).in_(chosen))
+        return conditions
 
     def find_new(self) -> None:
         """Find the rows that were made, of which nothing is told."""
@@ -245,11 +273,11 @@ class _Insert:
                 )
             )
 
-    def find_new_later(self) -> None:
-        """The same, once the last batch of rows is there."""
+    def later(self, read: Callable[[], None]) -> None:
+        """Read once the last batch of rows is there."""
 
         def find() -> Sequence[Touch]:
-            self.find_new()
+            read()
             return ()
 
         execution = self._execution

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from nefertari_engine_base.primary.sqla.capture import dml, volatile
+from nefertari_engine_base.primary.sqla.capture import dml, upserts, volatile
 from nefertari_engine_base.primary.sqla.capture.cascading import (
     Endless,
     is_touched,
@@ -37,7 +37,7 @@ from nefertari_engine_base.primary.sqla.capture.touching import Names
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture
 from nefertari_engine_base.values import Action
 
-_PLANS: WeakKeyDictionary[Any, dict[tuple[Following, bool], Plan | None]] = (
+_PLANS: WeakKeyDictionary[Any, dict[tuple[Following, bool], tuple[Plan, ...]]] = (
     WeakKeyDictionary()
 )
 
@@ -45,8 +45,8 @@ _PLANS: WeakKeyDictionary[Any, dict[tuple[Following, bool], Plan | None]] = (
 _log = logging.getLogger("nefertari_engine_base.capture")
 
 
-def plan_of(compiled: Any, following: Following, enforced: bool) -> Plan | None:
-    """The plan of a compiled statement; ``None`` if nothing followed is changed.
+def plans_of(compiled: Any, following: Following, enforced: bool) -> Sequence[Plan]:
+    """The plans of a compiled statement; none if nothing followed is changed.
 
     :param enforced: the database obeys its foreign keys.
     """
@@ -59,7 +59,7 @@ def plan_of(compiled: Any, following: Following, enforced: bool) -> Plan | None:
             known[key] = _make(compiled, following, enforced)
         except Exception as error:  # noqa: BLE001 - told of, and all is compared
             _log.exception("A statement is not understood: this is a defect of capture")
-            known[key] = _not_understood(following, error)
+            known[key] = (_not_understood(following, error),)
     return known[key]
 
 
@@ -86,41 +86,46 @@ def changes_rows(compiled: Any) -> bool:
     )
 
 
-def _make(compiled: Any, following: Following, enforced: bool) -> Plan | None:
-    within: set[str] = set()
-    for nested in dml.nested_changes(compiled):
-        if (found := following.table_of(nested.table)) is not None:
-            within |= found.documents
-    if not (compiled.isinsert or compiled.isupdate or compiled.isdelete):
-        return _nested(within)
-    statement = dml.statement_of(compiled)
-    table = following.table_of(statement.table)
-    if table is None or not table.documents:
-        return _nested(within)
-    plan: Plan | None
-    if compiled.isinsert:
-        plan = _insert(compiled, statement, table, enforced)
-    else:
-        plan = _change(compiled, statement, table, enforced)
-    if plan is None:
-        return _nested(within)
-    if within:
-        # Executing them twice, to learn what they change, would change it twice.
-        plan = Plan(
-            table, plan.action, plan.documents | within, plan.documents | within
-        )
-        plan.why = _NESTED
-    return plan
+def _make(compiled: Any, following: Following, enforced: bool) -> tuple[Plan, ...]:
+    own = _own(compiled, following, enforced)
+    nested = [
+        (table, one)
+        for one in dml.nested_changes(compiled)
+        if (table := following.table_of(one.table)) is not None and table.documents
+    ]
+    if not nested:
+        return () if own is None else (own,)
+    if own is None and all(_only_adds(one) for _, one in nested):
+        # Its new rows are found like those that nothing tells of.
+        adding = [_new_rows(table, one, enforced) for table, one in nested]
+        return tuple(plan for plan in adding if plan is not None)
+    # Executing them twice, to learn what they change, would change it twice.
+    documents = frozenset[str]().union(*(table.documents for table, _ in nested))
+    if own is None:
+        return (Plan(None, Action.UPDATED, documents, documents, _NESTED),)
+    documents |= own.documents
+    return (Plan(own.table, own.action, documents, documents, _NESTED),)
 
 
 _NESTED = "it changes rows in a common table expression"
 
 
-def _nested(documents: set[str]) -> Plan | None:
-    if not documents:
+def _own(compiled: Any, following: Following, enforced: bool) -> Plan | None:
+    """The plan of what the statement changes itself."""
+    if not (compiled.isinsert or compiled.isupdate or compiled.isdelete):
         return None
-    names = frozenset(documents)
-    return Plan(None, Action.UPDATED, names, names, _NESTED)
+    statement = dml.statement_of(compiled)
+    table = following.table_of(statement.table)
+    if table is None or not table.documents:
+        return None
+    if compiled.isinsert:
+        return _insert(compiled, statement, table, enforced)
+    return _change(compiled, statement, table, enforced)
+
+
+def _only_adds(nested: Any) -> bool:
+    clause = dml.conflict_clause(nested) if nested.is_insert else None
+    return nested.is_insert and not upserts.updates(clause)
 
 
 def _uncaptured(table: FollowedTable, action: Action, why: str) -> Plan:
@@ -140,7 +145,7 @@ def _insert(
         return None
     named = dml.names_inserted(compiled, statement)
     clause = dml.conflict_clause(statement)
-    updates = clause is not None and hasattr(clause, "update_values_to_set")
+    updates = upserts.updates(clause)
     plan = InsertPlan(
         table,
         Action.CREATED,
@@ -148,21 +153,40 @@ def _insert(
         rows=dml.row_names(compiled, statement),
         never=frozenset(_null(table, named)),
         named=frozenset(named),
-        names=[
-            NamedCapture(
-                Names(capture),
-                None if capture.by_row is None else Names(capture.by_row),
-            )
-            for capture in table.captures
-            if capture.referrers is None
-            and (updates or not (capture.only_updates and enforced))
-        ],
+        names=_named_captures(table, all_of_them=updates or not enforced),
         returns=dml.returns_rows(statement),
         statement=statement,
     )
-    if updates:
-        return _upsert(plan, table, clause)
+    if updates and not upserts.complete(plan, table, clause):
+        return _uncaptured(table, Action.UPDATED, upserts.UNKNOWN_KEYS)
     return plan
+
+
+def _new_rows(
+    table: FollowedTable, statement: Any, enforced: bool
+) -> InsertPlan | None:
+    """The plan of an INSERT of which neither parameters nor a result are seen."""
+    if not table.captures:
+        return None
+    return InsertPlan(
+        table,
+        Action.CREATED,
+        frozenset(capture.root for capture in table.captures),
+        named=frozenset(dml.names_given(statement)),
+        names=_named_captures(table, all_of_them=not enforced),
+        statement=statement,
+    )
+
+
+def _named_captures(table: FollowedTable, *, all_of_them: bool) -> list[NamedCapture]:
+    return [
+        NamedCapture(
+            Names(capture),
+            None if capture.by_row is None else Names(capture.by_row),
+        )
+        for capture in table.captures
+        if capture.referrers is None and (all_of_them or not capture.only_updates)
+    ]
 
 
 def _null(table: FollowedTable, named: set[str]) -> list[str]:
@@ -176,41 +200,6 @@ def _null(table: FollowedTable, named: set[str]) -> list[str]:
         and column.computed is None
         and column.identity is None
     ]
-
-
-def _upsert(plan: InsertPlan, table: FollowedTable, clause: Any) -> Plan:
-    columns = table.table.c
-    targets = [
-        element if isinstance(element, str) else getattr(element, "name", None)
-        for element in clause.inferred_target_elements or ()
-    ]
-    constraint_name = getattr(clause, "constraint_target", None)
-    if constraint_name is not None:
-        constraints: Sequence[Any] = list(table.table.constraints)
-        targets = [
-            column.name
-            for constraint in constraints
-            if constraint.name == constraint_name
-            for column in constraint.columns
-        ]
-    set_ = {
-        target if isinstance(target, str) else target.name
-        for target in dict(clause.update_values_to_set)
-    }
-    set_ |= {columns[name].name for name in set_ if name in columns}
-    plan.is_upsert, plan.conflict = True, tuple(t for t in targets if t)
-    needed = {c.name for capture in table.captures for c in capture.key}
-    plan.moves = bool(set_ & needed - set(plan.conflict))
-    known = plan.rows is not None and all(
-        name in row for row in plan.rows for name in plan.conflict
-    )
-    if not targets or None in targets or not known or set_ & set(table.key):
-        return _uncaptured(
-            table,
-            Action.UPDATED,
-            "which rows its ON CONFLICT DO UPDATE changes is not known before it",
-        )
-    return plan
 
 
 # --- UPDATE and DELETE ---------------------------------------------------------------

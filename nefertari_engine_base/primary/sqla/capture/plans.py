@@ -13,6 +13,9 @@ from nefertari_engine_base.primary.sqla.capture.reading import RowSource
 from nefertari_engine_base.primary.sqla.capture.touching import Names
 from nefertari_engine_base.values import Action
 
+#: Names of columns that no two rows have the same values of.
+Key = tuple[str, ...]
+
 
 class NamedCapture(NamedTuple):
     """What a new row touches.
@@ -55,19 +58,25 @@ class InsertPlan(Plan):
         rows come from a SELECT.
     :attr never: columns that it leaves without a value, so that they are NULL.
     :attr named: columns that it gives a value.
-    :attr conflict: columns by whose values it may change a row in place of inserting.
-    :attr moves: such a change may give rows other references.
+    :attr conflicts: the keys by whose values it may change a row in place of inserting.
+    :attr is_of_any_key: it names none of them: the database may have others.
+    :attr moves: such a change may give rows other references, or another such key.
     """
 
     rows: list[dict[str, str]] | None = None
     never: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
     names: Sequence[NamedCapture] = ()
-    conflict: tuple[str, ...] = ()
+    conflicts: Sequence[Key] = ()
+    is_of_any_key: bool = False
     is_upsert: bool = False
     moves: bool = False
     returns: bool = False
     statement: Any = None
+
+    def is_without_key(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row has NULL in each of the keys: it changes no other row."""
+        return all(any(row.get(n) is None for n in key) for key in self.conflicts)
 
 
 @dataclass(eq=False, slots=True)

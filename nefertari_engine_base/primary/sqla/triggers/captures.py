@@ -18,7 +18,7 @@ from sqlalchemy.sql import visitors
 
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.primary.sqla.links import columns_to_owner
-from nefertari_engine_base.primary.sqla.mapped_tables import tables_of
+from nefertari_engine_base.primary.sqla.mapped_tables import tables_beside, tables_of
 from nefertari_engine_base.primary.sqla.triggers.expressions import (
     columns_in,
     correlated,
@@ -113,7 +113,7 @@ def _captures(dependency: Dependency) -> Iterator[Capture]:
     relations = dependency.relations
     schema = _shown(dependency)
     mapper: Mapper[Any] = inspect(schema.model)
-    for table, key in tables_of(mapper):
+    for table, key in (*tables_of(mapper), *tables_beside(mapper)):
         rows = _Rows(dependency, mapper, table, tuple(key))
         if rows.classes and not rows.classes[1]:
             continue  # no row is of a class without an identity
@@ -193,8 +193,8 @@ class _Rows:
         path = dependency.path
         guarded = referrers.guarded
         yield self.capture(path, self.key, self._document, only_updates=guarded)
-        if referrers.guarded or relationship.secondary is not None:
-            own = referrers.referred
+        own = referrers.referred
+        if own and (referrers.guarded or relationship.secondary is not None):
             owned = dependency.owner
             capture = self.capture(self._owner_path, own, owned, referrers=referrers)
             # What else changes in a row is found by its path.
@@ -214,11 +214,12 @@ class _Rows:
             pairs = [(b, a) for a, b in relationship.secondary_synchronize_pairs or ()]
             key = tuple(columns_to_owner(relationship))
         references, referred = zip(*pairs, strict=True)
-        own = tuple(_same(self.mapper, column, self.table) for column in referred)
-        guarded, linked = (
-            _is_guarded(references, referred),
-            relationship.secondary is not None,
-        )
+        found = [_same(self.mapper, column, self.table) for column in referred]
+        # A concrete heir may lack what is referred to, and then nobody refers to it.
+        own = tuple(column for column in found if column is not None)
+        own = own if len(own) == len(found) else ()
+        linked = relationship.secondary is not None
+        guarded = _is_guarded(references, referred)
         return Referrers(references, own, key, guarded, linked)
 
     @property
@@ -247,7 +248,7 @@ class _Rows:
             if column is not None:
                 watched[column] = None
             elif _is_expression(self.mapper, name):
-                expression = self.mapper.attrs[name].columns[0]
+                expression = self.mapper.get_property(name).columns[0]
                 if is_opaque(expression):
                     # Nobody knows what it looks at.
                     return tuple(dict.fromkeys([*watched, *self.table.columns]))
@@ -261,7 +262,7 @@ def _subquery_captures(
 ) -> Iterator[Capture]:
     """The rows that an attribute of the rows of a class is a subquery of."""
     for name in sorted(dependency.contents & set(mapper.column_attrs.keys())):
-        expression = mapper.attrs[name].columns[0]
+        expression = mapper.get_property(name).columns[0]
         if _is_expression(mapper, name) and has_subquery(expression):
             key, seen = correlated(mapper, name)
             table = key[0].table
@@ -315,20 +316,22 @@ def _order(relationship: RelationshipProperty[Any]) -> list[Column[Any]]:
 
 def _column(mapper: Mapper[Any], name: str, table: Table) -> Column[Any] | None:
     """The column of an attribute in one of the class's tables."""
-    columns: Sequence[Any] = mapper.attrs[name].columns
-    return next((c for c in columns if getattr(c, "table", None) is table), None)
+    columns: Sequence[Any] = mapper.get_property(name).columns
+    own = next((c for c in columns if getattr(c, "table", None) is table), None)
+    if own is None and table not in mapper.tables:
+        # Of a concrete heir.
+        return next((table.c[c.key] for c in columns if c.key in table.c), None)
+    return own
 
 
 def _is_expression(mapper: Mapper[Any], name: str) -> bool:
-    columns: Sequence[Any] = mapper.attrs[name].columns
+    columns: Sequence[Any] = mapper.get_property(name).columns
     return not any(isinstance(column, Column) for column in columns)
 
 
-def _same(mapper: Mapper[Any], column: Column[Any], table: Table) -> Column[Any]:
+def _same(mapper: Mapper[Any], column: Column[Any], table: Table) -> Column[Any] | None:
     """The column of a part of the key in another of the class's tables."""
-    found = _column(mapper, mapper.get_property_by_column(column).key, table)
-    assert found is not None
-    return found
+    return _column(mapper, mapper.get_property_by_column(column).key, table)
 
 
 def _key_in(mapper: Mapper[Any], table: Any) -> Columns:
@@ -354,6 +357,9 @@ def _classes(mapper: Mapper[Any], table: Table) -> Classes | None:
     if mapper.inherits is None or not isinstance(column, Column):
         return None
     if column.table is not table:
+        return None
+    if mapper.local_table is mapper.inherits.local_table and not mapper.single:
+        # It names its table again, and SQLAlchemy selects all rows of it.
         return None
     values = [m.polymorphic_identity for m in mapper.self_and_descendants]
     return column, tuple(value for value in values if value is not None)

@@ -50,7 +50,7 @@ def correlated(mapper: Mapper[Any], name: str) -> tuple[Columns, list[Any]]:
 
     :raises ConfigurationError: if the subquery is of another form.
     """
-    expression = mapper.attrs[name].columns[0]
+    expression = mapper.get_property(name).columns[0]
     selects = [
         element
         for element in visitors.iterate(expression)

@@ -178,6 +178,12 @@ UNSEEN = {
     "a subtree by statement": _p("trees", DeleteWhere("Node", ONE)),
     "a new key in a tree": _p("trees", Update("Node", {"id": Plus(1000)}, ONE)),
     "a discriminator": _p("single", Change("Employee", (1,), {"kind": "manager"})),
+    "a statement after one that has failed": _p(
+        "tags",
+        Insert("Item", ({"id": 1},), "values"),
+        DeleteWhere("Item", OneOf("id", (1,))),
+        swallows=True,
+    ),
     "an upsert of rows that meet each other": _p(
         "soft",
         Insert(

@@ -46,6 +46,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import EntrySet
 from nefertari_engine_base.primary.sqla.capture.touching import Known
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     Transaction,
+    has_failed,
     known_transaction,
     transaction_of,
 )
@@ -336,6 +337,9 @@ def _execute_compiled(
     known = known_transaction(connection)
     if known is not None and known.context is context:
         # The next batch of the same statement.
+        return call()
+    if has_failed(connection):
+        # The database refuses it, and whatever would be asked of it before.
         return call()
     if known is not None:
         known.resolve()

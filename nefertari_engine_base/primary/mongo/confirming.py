@@ -18,6 +18,7 @@ from threading import Lock, Timer
 from weakref import WeakSet
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.mongo.entries import list_of
 from nefertari_engine_base.values import OutboxEntry
 
 log = logging.getLogger(__name__)
@@ -44,14 +45,18 @@ class Confirmations:
         self._lock = Lock()
         #: Held while some are on their way, so that whoever waits for them can.
         self._sending = Lock()
-        self._waiting: dict[int, OutboxEntry] = {}
+        #: By what they are stored in, which is confirmed as a whole.
+        self._waiting: dict[int, list[OutboxEntry]] = {}
+        self._count = 0
         self._timer: Timer | None = None
 
     def add(self, entries: Iterable[OutboxEntry]) -> None:
         """Confirm these soon."""
         with self._lock:
-            self._waiting.update((entry.id, entry) for entry in entries)
-            are_many = len(self._waiting) >= MOST
+            for entry in entries:
+                self._waiting.setdefault(list_of(entry.id), []).append(entry)
+                self._count += 1
+            are_many = self._count >= MOST
             if self._waiting and not are_many and self._timer is None:
                 # No daemon: a program that ends waits for it.
                 self._timer = Timer(DELAY, self._flush_late)
@@ -60,16 +65,22 @@ class Confirmations:
             self.flush()
 
     def take(self, entries: Iterable[OutboxEntry]) -> list[OutboxEntry]:
-        """Those of these that are still to be confirmed; the caller sees to them."""
+        """Those that are still to be confirmed of these, and of the lists that they
+        are in; the caller sees to them."""
         with self._lock:
-            found = (self._waiting.pop(entry.id, None) for entry in entries)
-            return [entry for entry in found if entry is not None]
+            numbers = dict.fromkeys(list_of(entry.id) for entry in entries)
+            taken = [
+                entry for number in numbers for entry in self._waiting.pop(number, ())
+            ]
+            self._count -= len(taken)
+            return taken
 
     def flush(self) -> None:
         """Confirm now whatever waits. What fails is delivered later, and logged."""
         with self._sending:
             with self._lock:
-                entries, self._waiting = list(self._waiting.values()), {}
+                entries = [one for each in self._waiting.values() for one in each]
+                self._waiting, self._count = {}, 0
             if not entries:
                 return
             try:

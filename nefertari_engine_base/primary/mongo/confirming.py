@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock, Timer
+from threading import Lock, Thread
 from weakref import WeakSet
 
 from nefertari_engine_base.exceptions import PrimaryError
@@ -48,7 +49,7 @@ class Confirmations:
         #: By what they are stored in, which is confirmed as a whole.
         self._waiting: dict[int, list[OutboxEntry]] = {}
         self._count = 0
-        self._timer: Timer | None = None
+        self._thread: Thread | None = None
 
     def add(self, entries: Iterable[OutboxEntry]) -> None:
         """Confirm these soon."""
@@ -57,10 +58,10 @@ class Confirmations:
                 self._waiting.setdefault(list_of(entry.id), []).append(entry)
                 self._count += 1
             are_many = self._count >= MOST
-            if self._waiting and not are_many and self._timer is None:
+            if self._waiting and not are_many and self._thread is None:
                 # No daemon: a program that ends waits for it.
-                self._timer = Timer(DELAY, self._flush_late)
-                self._timer.start()
+                self._thread = Thread(target=self._flush_late, name="confirmations")
+                self._thread.start()
         if are_many:
             self.flush()
 
@@ -95,9 +96,21 @@ class Confirmations:
                 )
 
     def _flush_late(self) -> None:
-        with self._lock:
-            self._timer = None
-        self.flush()
+        """Confirm again and again, as long as others come: to start a thread for each
+        time would cost a program that saves one by one more than what it does."""
+        goes_on = True
+        try:
+            while goes_on:
+                time.sleep(DELAY)
+                self.flush()
+                with self._lock:
+                    goes_on = bool(self._waiting)
+                    if not goes_on:
+                        self._thread = None
+        except BaseException:
+            with self._lock:
+                self._thread = None  # the next to come start another
+            raise
 
     def forget(self) -> None:
         """In a process that was forked: those that wait are its parent's."""

@@ -10,6 +10,7 @@ the transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementedBy, implementer
@@ -225,11 +226,12 @@ class TouchDocuments:
         graph, bases = self._engines.graph, self._engines.bases(event.model)
         off = suspension.current(self._engines.settings.suspended)
         for secondary in self._engines.secondaries:
-            for change in event.changes:
-                touches: Iterable[Touch] = graph.touched(secondary, change, bases)
-                if off:
-                    touches = _without_suspended(event.transaction, off, touches)
-                event.transaction.touch(touches)
+            touches: Iterable[Touch] = chain.from_iterable(
+                graph.touched(secondary, change, bases) for change in event.changes
+            )
+            if off:
+                touches = _without_suspended(event.transaction, off, touches)
+            event.transaction.touch(touches)
 
 
 def _without_suspended(

@@ -122,7 +122,10 @@ class DependencyGraph:
         """
         for name in (change.ref.model, *bases):
             for dependency in self._dependencies.get(name, ()):
-                yield from _touched(secondary, dependency, change)
+                if dependency.relations:
+                    yield from _touched_by_relation(secondary, dependency, change)
+                elif _is_touched(dependency, change):
+                    yield Touch(secondary, dependency.root.name, change.ref.id)
         for model, ids in change.shown_in.items():
             for id_ in ids:
                 yield Touch(secondary, model, id_)
@@ -144,19 +147,22 @@ def _contents(
     return frozenset(names)
 
 
-def _touched(secondary: str, dependency: Dependency, change: Change) -> Iterator[Touch]:
-    root = dependency.root.name
-    if not dependency.relations:
-        if change.action is not Action.UPDATED or _meets(change, dependency.contents):
-            yield Touch(secondary, root, change.ref.id)
-        return
+def _is_touched(dependency: Dependency, change: Change) -> bool:
+    """Whether a row's own document has to be written."""
+    return change.action is not Action.UPDATED or _meets(change, dependency.contents)
+
+
+def _touched_by_relation(
+    secondary: str, dependency: Dependency, change: Change
+) -> Iterator[Touch]:
     if dependency.is_never_followed:
         return
     relation = dependency.relations[-1]
     if relation.target_fields:
         yield from _touched_owners(secondary, dependency, change)
     elif _is_looked_up(relation, dependency, change):
-        yield Touch(secondary, root, change.ref.id, dependency.path)
+        name = dependency.root.name
+        yield Touch(secondary, name, change.ref.id, dependency.path)
 
 
 def _is_looked_up(

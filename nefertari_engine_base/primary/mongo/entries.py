@@ -139,7 +139,18 @@ def announced(
             listed = {"keys": keys, "count": len(keys)}
             stored.append({**_stored(number, group[0], now), **listed, **until})
     _insert(collections, stored)
-    return [entry for one in stored for entry in entries_of(one)]
+    return [
+        OutboxEntry(number, touch)
+        for one, group in zip(stored, groups, strict=True)
+        for number, touch in zip(_numbers_in(one), group, strict=True)
+    ]
+
+
+def _numbers_in(stored: Mapping[str, Any]) -> Iterable[int]:
+    first: int = stored["_id"]
+    if "keys" not in stored:
+        return (first,)
+    return range(first + _PLACE, first + stored["count"] * _PLACE + 1, _PLACE)
 
 
 def _groups(touches: Sequence[Touch]) -> Iterator[Sequence[Touch]]:

@@ -10,7 +10,6 @@ the transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementedBy, implementer
@@ -226,8 +225,8 @@ class TouchDocuments:
         graph, bases = self._engines.graph, self._engines.bases(event.model)
         off = suspension.current(self._engines.settings.suspended)
         for secondary in self._engines.secondaries:
-            touches: Iterable[Touch] = chain.from_iterable(
-                graph.touched(secondary, change, bases) for change in event.changes
+            touches: Iterable[Touch] = graph.touched_by_all(
+                secondary, event.changes, bases
             )
             if off:
                 touches = _without_suspended(event.transaction, off, touches)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from zope.interface import implementer
 
@@ -111,6 +112,29 @@ class DependencyGraph:
             for dependency in self._dependencies.get(name, ())
             if not dependency.is_never_followed
         )
+
+    def touched_by_all(
+        self, secondary: str, changes: Sequence[Change], bases: Sequence[str] = ()
+    ) -> Iterable[Touch]:
+        """The documents that changes of rows of one class touch.
+
+        :param bases: see :meth:`touched`.
+        """
+        names = (changes[0].ref.model, *bases) if len(changes) > 1 else ()
+        found = [one for name in names for one in self._dependencies.get(name, ())]
+        is_simple = len(found) == 1 and not found[0].relations
+        if not is_simple or any(change.shown_in for change in changes):
+            return chain.from_iterable(
+                self.touched(secondary, change, bases) for change in changes
+            )
+        # Nothing but their own documents show them: these may be very many.
+        (dependency,) = found
+        name = dependency.root.name
+        return [
+            Touch(secondary, name, change.ref.id)
+            for change in changes
+            if _is_touched(dependency, change)
+        ]
 
     def touched(
         self, secondary: str, change: Change, bases: Sequence[str] = ()

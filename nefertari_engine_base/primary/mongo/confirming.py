@@ -15,6 +15,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from threading import Lock, Thread
 from weakref import WeakSet
 
@@ -29,6 +30,10 @@ DELAY = 0.05
 
 #: So many are confirmed without waiting, by who makes them so many: they take memory.
 MOST = 10_000
+
+
+def _list_of(entry: OutboxEntry) -> int:
+    return list_of(entry.id)
 
 
 class Confirmations:
@@ -54,9 +59,11 @@ class Confirmations:
     def add(self, entries: Iterable[OutboxEntry]) -> None:
         """Confirm these soon."""
         with self._lock:
-            for entry in entries:
-                self._waiting.setdefault(list_of(entry.id), []).append(entry)
-                self._count += 1
+            for number, own in groupby(entries, _list_of):
+                waiting = self._waiting.setdefault(number, [])
+                self._count -= len(waiting)
+                waiting.extend(own)
+                self._count += len(waiting)
             are_many = self._count >= MOST
             if self._waiting and not are_many and self._thread is None:
                 # No daemon: a program that ends waits for it.

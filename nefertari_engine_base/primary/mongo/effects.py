@@ -74,19 +74,20 @@ class Changes:
         # The same of every document of a class.
         self._concerned: dict[str | None, list[_Concern]] = {}
 
-    def of(self, raw: Mapping[str, Any]) -> list[Found]:
-        """The changes of a document, of which ``_id`` and ``_cls`` are known."""
-        key, class_name = raw["_id"], raw.get("_cls")
-        concerned = self._concerned.get(class_name)
-        if concerned is None:
-            concerned = list(_concerns(self._sources, class_name, self._effect))
-            self._concerned[class_name] = concerned
-        is_acting = self._acting_key is not None and key == self._acting_key
-        instance = self._acting if is_acting else None
-        return [
-            (concern.source, concern.change(raw, key), instance)
-            for concern in concerned
-        ]
+    def of(self, raws: Iterable[Mapping[str, Any]]) -> list[Found]:
+        """The changes of documents, of which ``_id`` and ``_cls`` are known."""
+        found: list[Found] = []
+        known, acting_key = self._concerned, self._acting_key
+        for raw in raws:
+            key, class_name = raw["_id"], raw.get("_cls")
+            if (concerned := known.get(class_name)) is None:
+                concerned = list(_concerns(self._sources, class_name, self._effect))
+                known[class_name] = concerned
+            is_acting = acting_key is not None and key == acting_key
+            instance = self._acting if is_acting else None
+            for concern in concerned:
+                found.append((concern.source, concern.change(raw, key), instance))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,7 @@ class InsertingCollection(OwingCollection):
         :param in_parts: whether some of them may be written where the server answers
             that it has refused the write.
         """
-        changes = Changes(sources, effect, self._acting)
-        found = [one for raw in raws for one in changes.of(raw)]
+        found = Changes(sources, effect, self._acting).of(raws)
 
         def written(error: Exception) -> list[Change]:
             return [change for _, change, _ in found] if in_parts else []
@@ -132,4 +131,4 @@ def _created(sources: Sequence[Source], raws: Iterable[Any]) -> list[list[Found]
         fresh: Changes(sources, Effect(Action.CREATED, fresh=fresh, whole=True))
         for fresh in (False, True)
     }
-    return [changes[give_key(raw)].of(raw) for raw in raws]
+    return [changes[give_key(raw)].of((raw,)) for raw in raws]

@@ -81,6 +81,9 @@ class AnnouncingCollection(InsertingCollection):
 
     def with_options(self, *args: Any, **options: Any) -> Any:
         """See :meth:`pymongo.collection.Collection.with_options`."""
+        # MongoEngine asks so for each save, mostly for what there is already.
+        if not args and options == {"write_concern": self.write_concern}:
+            return self.of(self, self._acting)
         return self.of(super().with_options(*args, **options), self._acting)
 
     # --- writes of one document ------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -123,7 +123,7 @@ class _Announcement:
             self.publisher.publish_many(self.log, model, changes)
 
 
-class Confirming:
+class _Confirming:
     """The block in which something is written that was announced.
 
     A class, since it is entered by every write, and a generator takes twice as long.
@@ -167,7 +167,7 @@ class Confirming:
 
 def announced(
     found: Sequence[Found], is_answered: bool = True, written: Written | None = None
-) -> Confirming:
+) -> AbstractContextManager[None]:
     """Announce changes; the block of what this returns writes them.
 
     :param is_answered: the write is done for good when the block ends. Otherwise its
@@ -186,7 +186,7 @@ def announced(
         announcement = _Announcement(publisher, outbox)
         announcement.announce(group)
         announcements.append(announcement)
-    return Confirming(announcements, is_answered, written)
+    return _Confirming(announcements, is_answered, written)
 
 
 @contextmanager
@@ -207,11 +207,11 @@ def forgone(sources: Sequence[Source], is_answered: bool = True) -> Iterator[boo
             announcement.confirm()
         yield False
         return
-    with Confirming(announcements, is_answered):
+    with _Confirming(announcements, is_answered):
         yield True
 
 
-def owed(sources: Sequence[Source], reason: str) -> Confirming:
+def owed(sources: Sequence[Source], reason: str) -> AbstractContextManager[None]:
     """Owe all documents that show these sources' documents: the block of what this
     returns changes more of them than it can name."""
     announcements = []
@@ -219,7 +219,7 @@ def owed(sources: Sequence[Source], reason: str) -> Confirming:
         announcement = _Announcement(publisher, outbox)
         announcement.owe(own, reason)
         announcements.append(announcement)
-    return Confirming(announcements)
+    return _Confirming(announcements)
 
 
 def _finish(announcements: Sequence[_Announcement], happened: Sequence[Change]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import ref
 
 from pymongo.results import InsertManyResult, InsertOneResult
 
 from nefertari_engine_base.primary.mongo.announcing import (
-    Confirming,
     Found,
     announced,
     forgone,
@@ -91,7 +91,7 @@ class InsertingCollection(OwingCollection):
     def _announced(
         self, sources: Sequence[Source], raws: Iterable[Raw], effect: Effect,
         options: Options, *, in_parts: bool = False,
-    ) -> Confirming:  # fmt: skip
+    ) -> AbstractContextManager[None]:  # fmt: skip
         """Announce what a write does to documents.
 
         :param in_parts: whether some of them may be written where the server answers

@@ -12,7 +12,7 @@ from chaos.processes import EndedByItself
 from chaos.report import describe_machine, make_console, show
 from chaos.run import Plan, run
 from chaos.servers import own_servers
-from nefertari_engine_base.settings import Capture
+from nefertari_engine_base.settings import CaptureMode
 from tools.servers import ServersError
 
 
@@ -70,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--capture",
-        choices=[str(capture) for capture in Capture],
-        default=str(Capture.SESSION),
+        choices=[str(capture) for capture in CaptureMode],
+        default=str(CaptureMode.SESSION),
         help="who tells of changes on PostgreSQL; default session",
     )
     parser.add_argument(

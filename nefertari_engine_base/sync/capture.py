@@ -225,11 +225,12 @@ class TouchDocuments:
         graph, bases = self._engines.graph, self._engines.bases(event.model)
         off = suspension.current(self._engines.settings.suspended)
         for secondary in self._engines.secondaries:
-            for change in event.changes:
-                touches: Iterable[Touch] = graph.touched(secondary, change, bases)
-                if off:
-                    touches = _without_suspended(event.transaction, off, touches)
-                event.transaction.touch(touches)
+            touches: Iterable[Touch] = graph.touched_by_all(
+                secondary, event.changes, bases
+            )
+            if off:
+                touches = _without_suspended(event.transaction, off, touches)
+            event.transaction.touch(touches)
 
 
 def _without_suspended(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from zope.interface import implementer
 
@@ -112,6 +113,29 @@ class DependencyGraph:
             if not dependency.is_never_followed
         )
 
+    def touched_by_all(
+        self, secondary: str, changes: Sequence[Change], bases: Sequence[str] = ()
+    ) -> Iterable[Touch]:
+        """The documents that changes of rows of one class touch.
+
+        :param bases: see :meth:`touched`.
+        """
+        names = (changes[0].ref.model, *bases) if len(changes) > 1 else ()
+        found = [one for name in names for one in self._dependencies.get(name, ())]
+        is_simple = len(found) == 1 and not found[0].relations
+        if not is_simple or any(change.shown_in for change in changes):
+            return chain.from_iterable(
+                self.touched(secondary, change, bases) for change in changes
+            )
+        # Nothing but their own documents show them: these may be very many.
+        (dependency,) = found
+        name = dependency.root.name
+        return [
+            Touch(secondary, name, change.ref.id)
+            for change in changes
+            if _is_touched(dependency, change)
+        ]
+
     def touched(
         self, secondary: str, change: Change, bases: Sequence[str] = ()
     ) -> Iterator[Touch]:
@@ -122,7 +146,10 @@ class DependencyGraph:
         """
         for name in (change.ref.model, *bases):
             for dependency in self._dependencies.get(name, ()):
-                yield from _touched(secondary, dependency, change)
+                if dependency.relations:
+                    yield from _touched_by_relation(secondary, dependency, change)
+                elif _is_touched(dependency, change):
+                    yield Touch(secondary, dependency.root.name, change.ref.id)
         for model, ids in change.shown_in.items():
             for id_ in ids:
                 yield Touch(secondary, model, id_)
@@ -144,19 +171,22 @@ def _contents(
     return frozenset(names)
 
 
-def _touched(secondary: str, dependency: Dependency, change: Change) -> Iterator[Touch]:
-    root = dependency.root.name
-    if not dependency.relations:
-        if change.action is not Action.UPDATED or _meets(change, dependency.contents):
-            yield Touch(secondary, root, change.ref.id)
-        return
+def _is_touched(dependency: Dependency, change: Change) -> bool:
+    """Whether a row's own document has to be written."""
+    return change.action is not Action.UPDATED or _meets(change, dependency.contents)
+
+
+def _touched_by_relation(
+    secondary: str, dependency: Dependency, change: Change
+) -> Iterator[Touch]:
     if dependency.is_never_followed:
         return
     relation = dependency.relations[-1]
     if relation.target_fields:
         yield from _touched_owners(secondary, dependency, change)
     elif _is_looked_up(relation, dependency, change):
-        yield Touch(secondary, root, change.ref.id, dependency.path)
+        name = dependency.root.name
+        yield Touch(secondary, name, change.ref.id, dependency.path)
 
 
 def _is_looked_up(

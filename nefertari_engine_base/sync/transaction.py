@@ -71,8 +71,12 @@ class TransactionLog:
 
     def touch(self, touches: Iterable[Touch]) -> None:
         """Want entries for these documents; see :meth:`ITransactionLog.touch`."""
+        written = [level.touches for level in self._levels if level.touches]
+        if not written:
+            self._pending.update(dict.fromkeys(touches))
+            return
         for touch in touches:
-            if not any(touch in level.touches for level in self._levels):
+            if not any(touch in each for each in written):
                 self._pending[touch] = None
 
     def owe(self, debts: Iterable[Debt]) -> None:

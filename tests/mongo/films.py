@@ -9,6 +9,7 @@ from pyramid.config import Configurator
 from nefertari_engine_base import Queryable, engines_of
 from nefertari_engine_base.interfaces import IInTransaction
 from nefertari_engine_base.primary.mongo import MongoDBEngine
+from nefertari_engine_base.primary.mongo.entries import entries_of
 from nefertari_engine_base.primary.mongo.loading import Loader
 from nefertari_engine_base.sync.catch_up import catch_up, indebted
 from nefertari_engine_base.sync.worker import drain
@@ -126,7 +127,8 @@ class Films:
         """(model, path) of what waits, sorted."""
         self.outbox.flush()
         found = self.outbox.collections.outbox.find()
-        return sorted((entry["model"], entry["path"]) for entry in found)
+        touches = [one.touch for stored in found for one in entries_of(stored)]
+        return sorted((touch.model, touch.path) for touch in touches)
 
     def deliver(self):
         drain(self.engines)

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from nefertari_engine_base.interfaces import IPrimaryEngine
 from nefertari_engine_base.primary.mongo import loading, querying
+from nefertari_engine_base.primary.mongo.entries import homes_of
 from nefertari_engine_base.primary.mongo.loading import Loader
 from nefertari_engine_base.primary.mongo.outbox import MongoOutbox
 from nefertari_engine_base.primary.mongo.schema import describe, is_document
@@ -100,7 +101,7 @@ class Primary:
         """
         entries = self.outbox.announce([Touch("memory", *touch) for touch in touches])
         if dies:
-            ids = [entry.id for entry in entries]
+            ids = homes_of(entry.id for entry in entries)
             self.outbox.collections.outbox.update_many(
                 {"_id": {"$in": ids}}, {"$inc": {"writer_until": 60.0}}
             )

@@ -9,8 +9,8 @@ between any two of these costs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -69,10 +69,12 @@ class _Announcement:
         self.publisher.owe(self.log, names, reason)
         self.log.write_debts(self._open_debts)
 
-    def confirm(self) -> bool:
-        """The write is done, or never will be; whether MongoDB could be told."""
-        for written in self.log.entries().values():
-            self.outbox.confirmations.add(written)
+    def confirm(self, entries: Iterable[OutboxEntry] = ()) -> bool:
+        """The write is done, or never will be; whether MongoDB could be told.
+
+        :param entries: of the write.
+        """
+        self.outbox.confirmations.add(entries)
         if not self.numbers:
             return True
         try:
@@ -93,8 +95,9 @@ class _Announcement:
         :param changes: those that have happened; ``None``: all that were announced.
         """
         happened = self.log.changes if changes is None else changes
-        entries: dict[Any, Sequence[OutboxEntry]] = {**self.log.entries()}
-        if not self.confirm():
+        entries: Mapping[Any, Sequence[OutboxEntry]] = self.log.entries()
+        # Written by this process, they are all in its own outbox.
+        if not self.confirm(entries.get(self.outbox, ())):
             entries = {}
         if happened:
             self.publisher.committed(happened, entries)
@@ -104,27 +107,68 @@ class _Announcement:
         self.numbers = self.outbox.open_debts(debts)
 
     def _publish(self, found: Sequence[Found]) -> None:
-        single = [
-            (change, source.model, instance)
-            for source, change, instance in found
-            if instance is not None
-        ]
-        if single:
-            self.publisher.publish(self.log, single)
+        single: list[tuple[Change, type, Any]] = []
         groups: dict[tuple[type, Action], list[Change]] = {}
         for source, change, instance in found:
-            if instance is None:
-                group = groups.setdefault((source.model, change.action), [])
-                group.append(change)
+            if instance is not None:
+                single.append((change, source.model, instance))
+                continue
+            key = source.model, change.action
+            if (group := groups.get(key)) is None:
+                group = groups[key] = []
+            group.append(change)
+        if single:
+            self.publisher.publish(self.log, single)
         for (model, _), changes in groups.items():
             self.publisher.publish_many(self.log, model, changes)
 
 
-@contextmanager
+class _Confirming:
+    """The block in which something is written that was announced.
+
+    A class, since it is entered by every write, and a generator takes twice as long.
+
+    :param is_answered: see :func:`announced`.
+    :param written: see :func:`announced`.
+    """
+
+    __slots__ = ("_announcements", "_is_answered", "_written")
+
+    def __init__(
+        self,
+        announcements: Sequence[_Announcement],
+        is_answered: bool = True,
+        written: Written | None = None,
+    ) -> None:
+        self._announcements = announcements
+        self._is_answered = is_answered
+        self._written = written
+
+    def __enter__(self) -> None:
+        """Begin to write."""
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
+        """Confirm what was written, as far as that is known."""
+        if not self._is_answered:
+            return
+        if error is None:
+            for announcement in self._announcements:
+                announcement.finish()
+        # After these the write may still come, or come back.
+        elif isinstance(error, Exception) and not isinstance(
+            error, ConnectionFailure | WTimeoutError
+        ):
+            happened = [] if self._written is None else self._written(error)
+            if happened is not None:
+                _finish(self._announcements, happened)
+
+
 def announced(
     found: Sequence[Found], is_answered: bool = True, written: Written | None = None
-) -> Iterator[None]:
-    """Announce changes; the block writes them.
+) -> AbstractContextManager[None]:
+    """Announce changes; the block of what this returns writes them.
 
     :param is_answered: the write is done for good when the block ends. Otherwise its
         entries stay as they are until their writer's lease ends.
@@ -133,13 +177,16 @@ def announced(
     :raises PrimaryError: if the entries could not be stored; nothing is written then.
     """
     announcements = []
-    pairs = ((item[0], item) for item in found)
-    for (publisher, outbox), group in _by_publisher(pairs):
+    by_source: dict[Source, list[Found]] = {}
+    for item in found:
+        if (own := by_source.get(item[0])) is None:
+            own = by_source[item[0]] = []
+        own.append(item)
+    for (publisher, outbox), group in _by_publisher(by_source.items()):
         announcement = _Announcement(publisher, outbox)
         announcement.announce(group)
         announcements.append(announcement)
-    with _confirming(announcements, is_answered, written):
-        yield
+    return _Confirming(announcements, is_answered, written)
 
 
 @contextmanager
@@ -148,7 +195,7 @@ def forgone(sources: Sequence[Source], is_answered: bool = True) -> Iterator[boo
 
     :return: whether it is; if not, nothing is owed.
     """
-    groups = dict(_by_publisher((source, source) for source in sources))
+    groups = dict(_by_publisher((source, [source]) for source in sources))
     announcements = []
     for (publisher, outbox), own in groups.items():
         announcement = _Announcement(publisher, outbox)
@@ -160,41 +207,19 @@ def forgone(sources: Sequence[Source], is_answered: bool = True) -> Iterator[boo
             announcement.confirm()
         yield False
         return
-    with _confirming(announcements, is_answered):
+    with _Confirming(announcements, is_answered):
         yield True
 
 
-@contextmanager
-def owed(sources: Sequence[Source], reason: str) -> Iterator[None]:
-    """Owe all documents that show these sources' documents: the block changes more of
-    them than it can name."""
+def owed(sources: Sequence[Source], reason: str) -> AbstractContextManager[None]:
+    """Owe all documents that show these sources' documents: the block of what this
+    returns changes more of them than it can name."""
     announcements = []
-    for (publisher, outbox), own in _by_publisher((one, one) for one in sources):
+    for (publisher, outbox), own in _by_publisher((one, [one]) for one in sources):
         announcement = _Announcement(publisher, outbox)
         announcement.owe(own, reason)
         announcements.append(announcement)
-    with _confirming(announcements, is_answered=True):
-        yield
-
-
-@contextmanager
-def _confirming(
-    announcements: Sequence[_Announcement],
-    is_answered: bool,
-    written: Written | None = None,
-) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # After these the write may still come, or come back.
-        if is_answered and not isinstance(error, ConnectionFailure | WTimeoutError):
-            happened = [] if written is None else written(error)
-            if happened is not None:
-                _finish(announcements, happened)
-        raise
-    if is_answered:
-        for announcement in announcements:
-            announcement.finish()
+    return _Confirming(announcements)
 
 
 def _finish(announcements: Sequence[_Announcement], happened: Sequence[Change]) -> None:
@@ -206,14 +231,10 @@ def _finish(announcements: Sequence[_Announcement], happened: Sequence[Change]) 
 
 
 def _by_publisher(
-    pairs: Iterable[tuple[Source, T]],
+    pairs: Iterable[tuple[Source, list[T]]],
 ) -> Iterator[tuple[tuple[IPublisher, MongoOutbox], list[T]]]:
     """What belongs to sources, by the publishers and outboxes of these."""
-    by_source: dict[int, tuple[Source, list[T]]] = {}
-    for source, item in pairs:
-        by_source.setdefault(id(source), (source, []))[1].append(item)
     groups: dict[tuple[IPublisher, MongoOutbox], list[T]] = {}
-    for source, items in by_source.values():
-        # Finding the outbox of each item would cost more than all the rest.
+    for source, items in pairs:
         groups.setdefault((source.publisher, source.outbox()), []).extend(items)
     yield from groups.items()

@@ -73,18 +73,17 @@ class AnnouncingCollection(InsertingCollection):
         cls, collection: Collection[Any], acting: Any = None
     ) -> AnnouncingCollection:
         """A collection like another one, that announces its writes."""
-        return cls(
-            collection.database,
-            collection.name,
-            codec_options=collection.codec_options,
-            read_preference=collection.read_preference,
-            write_concern=collection.write_concern,
-            read_concern=collection.read_concern,
-            acting=acting,
-        )
+        # Every save asks for some: PyMongo's constructor would take much of its time.
+        like = cls.__new__(cls)
+        like.__dict__.update(collection.__dict__)
+        like.act_for(acting)
+        return like
 
     def with_options(self, *args: Any, **options: Any) -> Any:
         """See :meth:`pymongo.collection.Collection.with_options`."""
+        # MongoEngine asks so for each save, mostly for what there is already.
+        if not args and options == {"write_concern": self.write_concern}:
+            return self.of(self, self._acting)
         return self.of(super().with_options(*args, **options), self._acting)
 
     # --- writes of one document ------------------------------------------------

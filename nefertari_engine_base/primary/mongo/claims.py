@@ -3,12 +3,18 @@
 An entry is removed only as it was when it was claimed. If its writer has confirmed it
 since, the write may have come after the documents were loaded: the entry stays, and is
 delivered again.
+
+Entries leave their list together, or some of them before the others: those that are
+delivered, as many as a delivery takes, and each that is refused, which goes on alone. A
+list of which any has left is confirmed by that, and its writer, who finds it so, knows
+that what has left may have been loaded before the write.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
@@ -16,7 +22,15 @@ from zope.interface import implementer
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.mongo.collections import translated_errors
-from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
+from nefertari_engine_base.primary.mongo.entries import (
+    count_of,
+    entries_of,
+    entry_of,
+    inserted,
+    list_of,
+    stored_entry,
+    without,
+)
 from nefertari_engine_base.primary.mongo.together import LookUps
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
 
@@ -35,15 +49,41 @@ _UNCLAIMED: Mapping[str, Any] = {
 }
 
 
+@dataclass(slots=True)
+class _Home:
+    """What entries of a claim are stored in.
+
+    :attr until: when its writer's lease ends, as it was claimed.
+    :attr keys: of a list, those that are still in it; ``None`` of an entry alone.
+    :attr is_lost: somebody else has changed the list since it was claimed.
+    """
+
+    stored: Mapping[str, Any]
+    until: float
+    keys: Sequence[str | None] | None
+    is_lost: bool = False
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> _Home:
+        """What a stored document is to a claim."""
+        return cls(stored, stored["writer_until"], stored.get("keys"))
+
+    @property
+    def number(self) -> int:
+        """The number of the stored document."""
+        number: int = self.stored["_id"]
+        return number
+
+
 @implementer(IClaim)
 class OwnClaim:
     """Entries that this process has just written; see :meth:`IOutbox.claim_own`.
 
-    :param stored: the entries as they are stored.
+    :param stored: what the entries are stored in.
     :param now: the server's time before they were read.
+    :param ids: of the entries that are claimed of these; ``None``: all of them.
     :param written: those that are as good as confirmed, since this process has written
         what they stand for, and has not confirmed them yet.
-    :attr unconfirmed: those of them that are still to be confirmed, by their numbers.
     """
 
     def __init__(
@@ -51,15 +91,19 @@ class OwnClaim:
         source: MongoOutbox,
         stored: Sequence[Mapping[str, Any]],
         now: float,
+        ids: Collection[int] | None = None,
         written: Sequence[OutboxEntry] = (),
     ) -> None:
         self.source = source
-        self.entries = [entry_of(one) for one in stored]
+        found = (entry for one in stored for entry in entries_of(one))
+        self.entries = [one for one in found if ids is None or one.id in ids]
         self._now = now
         self._outbox = source.collections.outbox
-        self._writer_until = {one["_id"]: one["writer_until"] for one in stored}
+        self._homes = {one["_id"]: _Home.of(one) for one in stored}
         self._touches = {entry.id: entry.touch for entry in self.entries}
-        self.unconfirmed = {entry.id: entry for entry in written}
+        self._written: dict[int, list[OutboxEntry]] = {}
+        for entry in written:
+            self._written.setdefault(list_of(entry.id), []).append(entry)
         self._obsolete: dict[Touch, list[int]] = {}
         self._version = 0
 
@@ -99,37 +143,86 @@ class OwnClaim:
             id_
             for entry in entries
             for id_ in self._obsolete.get(entry.touch, ())
-            if id_ != entry.id
+            # An entry may have left its list as a dead letter by its number.
+            if id_ != self._home(entry).number
         ]
-        for until, ids in self._by_writer(entries):
-            settled = [id_ for id_ in ids if self._is_settled(id_)]
-            unsettled = [id_ for id_ in ids if not self._is_settled(id_)]
+        for until, homes in self._by_writer(self._left(entries)):
+            settled = [home.number for home in homes if self._is_settled(home)]
+            unsettled = [home.number for home in homes if not self._is_settled(home)]
             if settled:
                 self._outbox.delete_many(self._as_claimed(settled, until))
-                for id_ in settled:
-                    self.unconfirmed.pop(id_, None)
+                for number in settled:
+                    self._confirmed(self._homes[number])
             if unsettled:
                 as_claimed = self._as_claimed(unsettled, until)
                 self._outbox.update_many(as_claimed, {"$set": {"due_at": until}})
         if dead:
             self._outbox.delete_many({"_id": {"$in": dead}, "dead_at": {"$gt": 0}})
 
-    def _is_settled(self, id_: int) -> bool:
+    def _left(self, entries: Iterable[OutboxEntry]) -> Iterator[_Home]:
+        """What these entries are stored in, where nothing else is to stay there; from
+        the other lists, they are taken."""
+        gone: dict[int, list[OutboxEntry]] = {}
+        for entry in entries:
+            gone.setdefault(self._home(entry).number, []).append(entry)
+        for number, own in gone.items():
+            home = self._homes[number]
+            if home.keys is not None and self._is_settled(home):
+                keys = without(home.keys, own)
+                if count_of(keys):
+                    self._shorten(home, keys)
+                    continue
+            yield home
+
+    def _shorten(self, home: _Home, keys: Sequence[str | None]) -> None:
+        """Leave these of a list that is settled."""
+        if home.is_lost:
+            return
+        # Together, so that two claims which do this agree on the number at least.
+        rest = {"keys": keys, "count": count_of(keys)}
+        # Now confirmed, what is left comes behind what is due by now.
+        rest |= {"writer_until": 0.0, "due_at": self.source.collections.now()}
+        as_claimed = self._as_claimed([home.number], home.until)
+        if self._outbox.update_one(as_claimed, {"$set": rest}).matched_count:
+            self._confirmed(home)
+            home.keys, home.until = keys, 0.0
+        else:
+            # It is delivered again, all of it: nothing more may be taken from it.
+            home.is_lost = True
+
+    def _confirmed(self, home: _Home) -> None:
+        """An entry, or the list that it is in, needs no confirmation any more."""
+        if home.keys is None or home.until > 0.0:
+            # Somebody may have shortened it before it was claimed, and perhaps before
+            # the write: then its writer has to add it anew.
+            self._written.pop(home.number, None)
+
+    def _home(self, entry: OutboxEntry) -> _Home:
+        home = self._homes.get(entry.id)
+        return self._homes[list_of(entry.id)] if home is None else home
+
+    @property
+    def unconfirmed(self) -> list[OutboxEntry]:
+        """Those that are written and still to be confirmed."""
+        return [entry for entries in self._written.values() for entry in entries]
+
+    def _is_settled(self, home: _Home) -> bool:
         """Whether the document of an entry was written, or never will be, before this
         claim loads it."""
-        return self._writer_until[id_] <= self._now or id_ in self.unconfirmed
+        return home.until <= self._now or home.number in self._written
 
-    def _as_claimed(self, ids: Sequence[int], until: float) -> dict[str, Any]:
-        """The query for entries of one writer that are as they were claimed."""
-        return {**self.mine, "_id": {"$in": list(ids)}, "writer_until": until}
+    def _as_claimed(self, numbers: Sequence[int], until: float) -> dict[str, Any]:
+        """The query for what one writer has stored, as it was claimed."""
+        return {**self.mine, "_id": {"$in": list(numbers)}, "writer_until": until}
 
     def _by_writer(
-        self, entries: Sequence[OutboxEntry]
-    ) -> Iterator[tuple[float, list[int]]]:
-        """Numbers of entries by the end of their writers' leases."""
-        found: dict[float, list[int]] = {}
-        for entry in entries:
-            found.setdefault(self._writer_until[entry.id], []).append(entry.id)
+        self, homes: Iterable[_Home]
+    ) -> Iterator[tuple[float, Sequence[_Home]]]:
+        """What is stored, by the end of its writers' leases."""
+        found: dict[float, list[_Home]] = {}
+        for home in homes:
+            if not home.is_lost:
+                found.setdefault(home.until, []).append(home)
         yield from found.items()
 
     def refuse(self, entry: OutboxEntry, reason: str, delay: float | None) -> None:
@@ -138,21 +231,54 @@ class OwnClaim:
         An entry whose writer may still write does not die: what it stands for may not
         have been seen yet.
         """
-        until = self._writer_until[entry.id]
+        home = self._home(entry)
+        if home.keys is not None:
+            self._refuse_listed(home, home.keys, entry, reason, delay)
+            return
+        until = home.until
         now = self.source.collections.now()
         values: dict[str, Any] = {"reason": reason, "claimed_until": 0.0}
-        if not self._is_settled(entry.id):
+        if not self._is_settled(home):
             values["due_at"] = until if delay is None else now + delay
-        elif delay is None:
-            values["dead_at"] = now
         else:
-            values["due_at"] = now + delay
-        if self.unconfirmed.pop(entry.id, None) is not None:
+            values |= _next_trial(now, delay)
+        if self._written.pop(home.number, None) is not None:
             values["writer_until"] = 0.0
         self._outbox.update_one(
             {**self.mine, "_id": entry.id, "writer_until": until},
             {"$set": values, "$inc": {"attempts": 1}, "$unset": {"claimed_by": ""}},
         )
+
+    def _refuse_listed(
+        self, home: _Home, keys: Sequence[str | None], entry: OutboxEntry, reason: str,
+        delay: float | None,
+    ) -> None:  # fmt: skip
+        """Refuse an entry of a list, from where it goes on alone."""
+        if not self._is_settled(home):
+            # The list stays whole until it is known what its writer has written.
+            as_claimed = self._as_claimed([home.number], home.until)
+            later = {"due_at": home.until, "reason": reason}
+            self._outbox.update_one(as_claimed, {"$set": later})
+            return
+        trial = _next_trial(self.source.collections.now(), delay)
+        alone = stored_entry(
+            entry.id, entry.touch, home.stored["created_at"], reason=reason,
+            attempts=entry.attempts + 1, **trial,
+        )  # fmt: skip
+        # First the new one: a crash between the two repeats the delivery.
+        self._outbox.replace_one({"_id": entry.id}, alone, upsert=True)
+        rest = without(keys, [entry])
+        if count_of(rest):
+            self._shorten(home, rest)
+        elif not home.is_lost:
+            as_claimed = self._as_claimed([home.number], home.until)
+            self._outbox.delete_many(as_claimed)
+            self._confirmed(home)
+
+
+def _next_trial(now: float, delay: float | None) -> dict[str, float]:
+    """When a refused entry is tried again, or that it is dead."""
+    return {"dead_at": now} if delay is None else {"due_at": now + delay}
 
 
 @implementer(IClaim)
@@ -165,8 +291,12 @@ class LeasingClaim(OwnClaim):
         name: str,
         stored: Sequence[Mapping[str, Any]],
         now: float,
+        limit: int,
+        ids: Collection[int] | None = None,
     ) -> None:
-        super().__init__(source, stored, now)
+        super().__init__(source, stored, now, ids)
+        # The last list may have more; they are the first of a later delivery.
+        del self.entries[limit:]
         self._name = name
         self._look_ups = LookUps(self.entries)
         self.mine = {"claimed_by": name}
@@ -189,19 +319,20 @@ class LeasingClaim(OwnClaim):
         group, ids = self._look_ups.find(entry, limit, find)
         collections = self.source.collections
         # The new ones first: a crash between the two repeats the look-up.
-        entries = inserted(
+        stored = inserted(
             collections,
             [Touch(touch.secondary, touch.model, id_) for id_ in ids],
             claim=(self._name, collections.now() + LEASE),
         )
-        for named in entries:
-            self._writer_until[named.id] = 0.0
-            self._touches[named.id] = named.touch
+        self._homes.update((one["_id"], _Home.of(one)) for one in stored)
+        entries = list(map(entry_of, stored))
+        self._touches.update((named.id, named.touch) for named in entries)
         self._advance(group, ids[-1] if len(ids) == limit else None)
         return entries
 
     def _advance(self, group: Sequence[OutboxEntry], cursor: str | None) -> None:
-        for until, numbers in self._by_writer(group):
+        for until, homes in self._by_writer(map(self._home, group)):
+            numbers = [home.number for home in homes]
             as_claimed = self._as_claimed(numbers, until)
             if cursor is None and until <= self._now:
                 self._outbox.delete_many(as_claimed)

@@ -24,7 +24,7 @@ VERSION_JUMP = 2**20
 
 #: Numbers of entries and debts that a process takes at once. They tell what they number
 #: apart; they do not order it.
-_NUMBERS_AT_ONCE = 100
+_NUMBERS_AT_ONCE = 1_000
 
 #: How long a writer may take for its write, in seconds, before what it has announced
 #: counts as written.

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock, Timer
+from itertools import groupby
+from threading import Lock, Thread
 from weakref import WeakSet
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.primary.mongo.entries import list_of
 from nefertari_engine_base.values import OutboxEntry
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,10 @@ DELAY = 0.05
 
 #: So many are confirmed without waiting, by who makes them so many: they take memory.
 MOST = 10_000
+
+
+def _list_of(entry: OutboxEntry) -> int:
+    return list_of(entry.id)
 
 
 class Confirmations:
@@ -44,32 +51,44 @@ class Confirmations:
         self._lock = Lock()
         #: Held while some are on their way, so that whoever waits for them can.
         self._sending = Lock()
-        self._waiting: dict[int, OutboxEntry] = {}
-        self._timer: Timer | None = None
+        #: By what they are stored in, which is confirmed as a whole.
+        self._waiting: dict[int, list[OutboxEntry]] = {}
+        self._count = 0
+        self._thread: Thread | None = None
 
     def add(self, entries: Iterable[OutboxEntry]) -> None:
         """Confirm these soon."""
         with self._lock:
-            self._waiting.update((entry.id, entry) for entry in entries)
-            are_many = len(self._waiting) >= MOST
-            if self._waiting and not are_many and self._timer is None:
+            for number, own in groupby(entries, _list_of):
+                waiting = self._waiting.setdefault(number, [])
+                self._count -= len(waiting)
+                waiting.extend(own)
+                self._count += len(waiting)
+            are_many = self._count >= MOST
+            if self._waiting and not are_many and self._thread is None:
                 # No daemon: a program that ends waits for it.
-                self._timer = Timer(DELAY, self._flush_late)
-                self._timer.start()
+                self._thread = Thread(target=self._flush_late, name="confirmations")
+                self._thread.start()
         if are_many:
             self.flush()
 
     def take(self, entries: Iterable[OutboxEntry]) -> list[OutboxEntry]:
-        """Those of these that are still to be confirmed; the caller sees to them."""
+        """Those that are still to be confirmed of these, and of the lists that they
+        are in; the caller sees to them."""
         with self._lock:
-            found = (self._waiting.pop(entry.id, None) for entry in entries)
-            return [entry for entry in found if entry is not None]
+            numbers = dict.fromkeys(list_of(entry.id) for entry in entries)
+            taken = [
+                entry for number in numbers for entry in self._waiting.pop(number, ())
+            ]
+            self._count -= len(taken)
+            return taken
 
     def flush(self) -> None:
         """Confirm now whatever waits. What fails is delivered later, and logged."""
         with self._sending:
             with self._lock:
-                entries, self._waiting = list(self._waiting.values()), {}
+                entries = [one for each in self._waiting.values() for one in each]
+                self._waiting, self._count = {}, 0
             if not entries:
                 return
             try:
@@ -84,9 +103,21 @@ class Confirmations:
                 )
 
     def _flush_late(self) -> None:
-        with self._lock:
-            self._timer = None
-        self.flush()
+        """Confirm again and again, as long as others come: to start a thread for each
+        time would cost a program that saves one by one more than what it does."""
+        goes_on = True
+        try:
+            while goes_on:
+                time.sleep(DELAY)
+                self.flush()
+                with self._lock:
+                    goes_on = bool(self._waiting)
+                    if not goes_on:
+                        self._thread = None
+        except BaseException:
+            with self._lock:
+                self._thread = None  # the next to come start another
+            raise
 
     def forget(self) -> None:
         """In a process that was forked: those that wait are its parent's."""

@@ -21,6 +21,7 @@ from nefertari_engine_base.primary.mongo.collections import (
     Collections,
     translated_errors,
 )
+from nefertari_engine_base.primary.mongo.entries import entries_of, naming
 from nefertari_engine_base.values import Debt, DebtStatus, IndexState
 
 
@@ -120,10 +121,9 @@ class Indebted:
         """See :meth:`IOutbox.waiting_keys`."""
         query = {"secondary": secondary, "model": model, "path": ""}
         with translated_errors():
-            found = self.collections.outbox.find(
-                {**query, "key": {"$in": list(keys)}}, {"key": True}
-            )
-            return frozenset(entry["key"] for entry in found)
+            found = self.collections.outbox.find({**query, **naming(keys)})
+            named = {one.touch.key for stored in found for one in entries_of(stored)}
+            return named.intersection(keys)
 
     def fence(self, secondary: str, model: str) -> int:
         """See :meth:`IOutbox.fence`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,26 +58,84 @@ class Effect:
         return held & self.fields
 
 
-def changes_of(
-    sources: Sequence[Source],
-    raws: Iterable[Mapping[str, Any]],
-    effect: Effect,
-    acting: Any = None,
-) -> list[Found]:
-    """The changes of documents, of which ``_id`` and ``_cls`` are known.
+class Changes:
+    """What an effect changes, document by document.
 
-    :param acting: the instance whose own document is among them, if there is one.
+    :param acting: the instance whose own document may be among them.
     """
-    found: list[Found] = []
-    acting_key = None if acting is None else stored_key(acting)
-    for raw in raws:
-        class_name = raw.get("_cls")
-        is_acting = acting_key is not None and raw["_id"] == acting_key
-        instance = acting if is_acting else None
-        for source, action in _concerned(sources, class_name, effect):
-            if change := _change(source, raw, action, effect):
-                found.append((source, change, instance))
-    return found
+
+    def __init__(
+        self, sources: Sequence[Source], effect: Effect, acting: Any = None
+    ) -> None:
+        self._sources = sources
+        self._effect = effect
+        self._acting = acting
+        self._acting_key = None if acting is None else stored_key(acting)
+        # The same of every document of a class.
+        self._concerned: dict[str | None, list[_Concern]] = {}
+
+    def of(self, raws: Iterable[Mapping[str, Any]]) -> list[Found]:
+        """The changes of documents, of which ``_id`` and ``_cls`` are known."""
+        found: list[Found] = []
+        known, acting_key = self._concerned, self._acting_key
+        for raw in raws:
+            key, class_name = raw["_id"], raw.get("_cls")
+            if (concerned := known.get(class_name)) is None:
+                concerned = list(_concerns(self._sources, class_name, self._effect))
+                known[class_name] = concerned
+            is_acting = acting_key is not None and key == acting_key
+            instance = self._acting if is_acting else None
+            for concern in concerned:
+                found.append((concern.source, concern.change(raw, key), instance))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Concern:
+    """What happens to documents of a class for one source.
+
+    :attr fields: names of the fields that may change; ``None`` for any of them.
+    :attr holds: whether its changes say what the source's references hold.
+    :attr held: whether they say what these have held.
+    """
+
+    source: Source
+    action: Action
+    fields: frozenset[str] | None
+    fresh: bool
+    holds: bool
+    held: bool
+
+    def change(self, raw: Mapping[str, Any], key: Any) -> Change:
+        """The change of one document."""
+        source = self.source
+        ref = DocumentRef(source.name, source.ids.of(key))
+        change = Change(ref, self.action, self.fields, fresh=self.fresh)
+        if self.holds:
+            return change._replace(references=source.keys_in(raw))
+        if self.held:
+            return change._replace(previous=source.keys_in(raw))
+        return change
+
+
+def _concerns(
+    sources: Sequence[Source], class_name: str | None, effect: Effect
+) -> Iterator[_Concern]:
+    for source, action in _concerned(sources, class_name, effect):
+        fields = None
+        if action is Action.UPDATED and effect.fields is not None:
+            fields = source.field_names(effect.fields)
+            if not fields:
+                continue  # it only says what an inserted document would have
+        refers = bool(source.references)
+        is_known = action is Action.DELETED or (
+            action is Action.CREATED and effect.whole
+        )
+        is_replaced = action is Action.UPDATED and bool(effect.replaces([source]))
+        yield _Concern(
+            source, action, fields, effect.fresh,
+            holds=refers and is_known, held=refers and is_replaced,
+        )  # fmt: skip
 
 
 def _concerned(
@@ -93,22 +151,3 @@ def _concerned(
         *((source, Action.CREATED) for source in then if source not in now),
         *((source, effect.action) for source in then if source in now),
     ]
-
-
-def _change(
-    source: Source, raw: Mapping[str, Any], action: Action, effect: Effect
-) -> Change | None:
-    fields = None
-    if action is Action.UPDATED and effect.fields is not None:
-        fields = source.field_names(effect.fields)
-        if not fields:
-            return None  # it only says what an inserted document would have
-    ref = DocumentRef(source.name, source.ids.of(raw["_id"]))
-    change = Change(ref, action, fields, fresh=effect.fresh)
-    if not source.references:
-        return change
-    if action is Action.DELETED or (action is Action.CREATED and effect.whole):
-        return change._replace(references=source.keys_in(raw))
-    if action is Action.UPDATED and effect.replaces([source]):
-        return change._replace(previous=source.keys_in(raw))
-    return change

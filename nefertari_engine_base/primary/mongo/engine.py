@@ -63,6 +63,8 @@ class MongoDBEngine:
         self._known: dict[str, ModelSchema] = {}
         self._loaders: dict[str, Loader] = {}
         self._outboxes: dict[tuple[Any, str], MongoOutbox] = {}
+        # To hash a client takes as long as to prepare a write's entry.
+        self._latest: tuple[Any, MongoOutbox | None] = (None, None)
 
     # --- models ------------------------------------------------------------
 
@@ -141,6 +143,14 @@ class MongoDBEngine:
 
     def _outbox_for(self, model: type) -> MongoOutbox:
         database = database_of(model)
+        known, outbox = self._latest
+        if outbox is not None and known is database:
+            return outbox
+        outbox = self._outbox_in(database)
+        self._latest = database, outbox
+        return outbox
+
+    def _outbox_in(self, database: Any) -> MongoOutbox:
         # By the client, too: an alias may have been connected anew.
         key = (database.client, database.name)
         outbox = self._outboxes.get(key)

@@ -58,6 +58,8 @@ class Ids:
     def of(self, key: Any) -> str:
         """The document id of an ``_id``; the spelling of one that has none."""
         if type(key) in self._obvious:
+            if type(key) is ObjectId:
+                return str(key)  # nothing of its digits needs to be quoted
             return self._schema.document_id((self._read(key),))
         try:
             id_ = self._schema.document_id((self._read(key),))

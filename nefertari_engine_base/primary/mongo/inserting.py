@@ -14,7 +14,7 @@ from nefertari_engine_base.primary.mongo.announcing import (
     announced,
     forgone,
 )
-from nefertari_engine_base.primary.mongo.effects import Effect, changes_of
+from nefertari_engine_base.primary.mongo.effects import Changes, Effect
 from nefertari_engine_base.primary.mongo.keys import give_key, known_to
 from nefertari_engine_base.primary.mongo.owing import OwingCollection, unfollowed
 from nefertari_engine_base.primary.mongo.results import inserted_before
@@ -35,6 +35,10 @@ class InsertingCollection(OwingCollection):
 
     def __init__(self, *args: Any, acting: Any = None, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.act_for(acting)
+
+    def act_for(self, acting: Any) -> None:
+        """Take an instance for the one whose method writes; ``None`` for none."""
         # Weakly, since instances keep query sets, and these keep collections.
         self._acting_ref = None if acting is None else ref(acting)
 
@@ -73,7 +77,7 @@ class InsertingCollection(OwingCollection):
         with forgone(sources, is_answered) as is_forgone:
             if is_forgone:
                 return super().insert_many(raws, ordered, *args, **options)
-        found = [_created(sources, raw) for raw in raws]
+        found = _created(sources, raws)
 
         def written(error: Exception) -> list[Change] | None:
             inserted = inserted_before(error, len(raws), ordered)
@@ -93,7 +97,7 @@ class InsertingCollection(OwingCollection):
         :param in_parts: whether some of them may be written where the server answers
             that it has refused the write.
         """
-        found = changes_of(sources, raws, effect, self._acting)
+        found = Changes(sources, effect, self._acting).of(raws)
 
         def written(error: Exception) -> list[Change]:
             return [change for _, change, _ in found] if in_parts else []
@@ -121,6 +125,10 @@ def _can_have_key(document: Any) -> bool:
     return isinstance(document, Mapping) and "_id" in document
 
 
-def _created(sources: Sequence[Source], raw: Any) -> list[Found]:
-    effect = Effect(Action.CREATED, fresh=give_key(raw), whole=True)
-    return changes_of(sources, [raw], effect)
+def _created(sources: Sequence[Source], raws: Iterable[Any]) -> list[list[Found]]:
+    """The changes of each of many documents to insert."""
+    changes = {
+        fresh: Changes(sources, Effect(Action.CREATED, fresh=fresh, whole=True))
+        for fresh in (False, True)
+    }
+    return [changes[give_key(raw)].of((raw,)) for raw in raws]

@@ -65,8 +65,10 @@ def is_home(model: Any, collection: RawCollection) -> bool:
     if home.collection != collection.name:
         return False
     try:
-        # Making a collection to compare with would cost more than all the rest.
-        return bool(get_db(home.alias) == collection.database)
+        # Making a collection to compare with would cost more than all the rest, and
+        # comparing databases compares what their clients are connected to.
+        mine, its = get_db(home.alias), collection.database
+        return mine is its or bool(mine == its)
     except ConnectionFailure:
         return False  # it has lost its connection, and this one has not
 

@@ -8,6 +8,8 @@ An unconfirmed entry is delivered when it is due, since its writer may have died
 the write; but it stays until the writer confirms it or the writer's lease ends, since
 the write may also be still on its way. A writer that is slower than its lease finds its
 entry gone when it confirms, and adds it anew.
+
+Entries of one write are stored in lists; see :mod:`~.primary.mongo.entries`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,14 @@ from nefertari_engine_base.primary.mongo.collections import (
 )
 from nefertari_engine_base.primary.mongo.confirming import Confirmations
 from nefertari_engine_base.primary.mongo.debts import Indebted
-from nefertari_engine_base.primary.mongo.entries import entry_of, inserted
+from nefertari_engine_base.primary.mongo.entries import (
+    announced,
+    entries_of,
+    entry_of,
+    homes_of,
+    inserted,
+    list_of,
+)
 from nefertari_engine_base.primary.mongo.keys import chunks
 from nefertari_engine_base.primary.mongo.loading import Loader
 from nefertari_engine_base.primary.mongo.parts import statements, update_parts
@@ -91,33 +100,46 @@ class MongoOutbox(Indebted):
             written.
         """
         with translated_errors():
-            now = self.collections.now()
-            return inserted(
-                self.collections,
-                touches,
-                due_at=now + UNCONFIRMED_DELAY,
-                writer_until=now + WRITER_LEASE,
-            )
+            return announced(self.collections, touches, UNCONFIRMED_DELAY, WRITER_LEASE)
 
-    def confirm(self, entries: Sequence[OutboxEntry]) -> None:
-        """The documents of these entries are written, or never will be."""
+    def confirm(self, entries: Iterable[OutboxEntry]) -> None:
+        """The documents of these entries are written, or never will be.
+
+        One entry of a list confirms all of it: one write stands behind them.
+        """
+        writes: dict[int, list[OutboxEntry]] = {}
+        for entry in entries:
+            writes.setdefault(list_of(entry.id), []).append(entry)
         with translated_errors():
-            for chunk in chunks(entries):
-                self._confirm(chunk)
+            for numbers in chunks(writes):
+                missing = self._confirm(numbers) < len(numbers)
+                there = self._counts(numbers) if missing else {}
+                for number in numbers if missing else ():
+                    own = writes[number]
+                    if there.get(number, 0) < len(own):
+                        # The lease has ended, and a delivery that may have loaded
+                        # before the write has taken the entry, or some of the list.
+                        inserted(self.collections, [entry.touch for entry in own])
 
-    def _confirm(self, entries: Sequence[OutboxEntry]) -> None:
+    def _confirm(self, numbers: Sequence[int]) -> int:
+        """Confirm what is stored under these numbers, as long as nothing of it was
+        taken; how many these are."""
         # Whatever was looked up or refused may have been so before the write.
         confirmed = {"writer_until": 0.0, "cursor": None, "dead_at": None}
         change = {"$set": {**confirmed, "due_at": self.collections.now()}}
-        outbox, ids = self.collections.outbox, {entry.id for entry in entries}
-        queries = [{"_id": {"$in": part}} for part in statements(ids)]
-        if update_parts(outbox, queries, change, {}).matched_count < len(ids):
-            stored = (entry for query in queries for entry in outbox.find(query))
-            there = {entry["_id"] for entry in stored}
-            # The lease has ended, and a delivery that may have loaded before the write
-            # has taken them.
-            late = [entry.touch for entry in entries if entry.id not in there]
-            inserted(self.collections, late)
+        outbox = self.collections.outbox
+        # What takes an entry out of a list leaves the list confirmed.
+        queries = [
+            {"_id": {"$in": part}, "writer_until": {"$gt": 0.0}}
+            for part in statements(numbers)
+        ]
+        return update_parts(outbox, queries, change, {}).matched_count
+
+    def _counts(self, numbers: Sequence[int]) -> dict[int, int]:
+        """How many entries are stored under each of these numbers."""
+        query = {"_id": {"$in": list(numbers)}}
+        found = self.collections.outbox.find(query, {"count": True})
+        return {one["_id"]: one.get("count", 1) for one in found}
 
     def flush(self) -> None:
         """Confirm what this process has written."""
@@ -130,7 +152,9 @@ class MongoOutbox(Indebted):
         self.flush()
         with translated_errors():
             now = self.collections.now()
-            claim = LeasingClaim(self, name, self._mark(name, now, limit, ids), now)
+            stored = self._mark(name, now, limit, ids)
+            chosen = None if ids is None else frozenset(ids)
+            claim = LeasingClaim(self, name, stored, now, limit, chosen)
             try:
                 yield claim
             finally:
@@ -146,11 +170,11 @@ class MongoOutbox(Indebted):
         if ids is None:
             wanted = {**free, "due_at": {"$lte": now}}
         else:
-            wanted = {**free, "_id": {"$in": list(ids[:limit])}}
+            wanted = {**free, "_id": {"$in": homes_of(ids[:limit])}}
         order = [("due_at", 1), ("_id", 1)]
         while True:
-            found = outbox.find(wanted, {"_id": True}).sort(order).limit(limit)
-            chosen = [entry["_id"] for entry in found]
+            found = outbox.find(wanted, {"count": True}).sort(order).limit(limit)
+            chosen = list(_as_many(found, limit))
             if not chosen:
                 return []
             marked = outbox.update_many(
@@ -164,16 +188,16 @@ class MongoOutbox(Indebted):
     @contextmanager
     def claim_own(self, entries: Sequence[OutboxEntry]) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim_own`."""
-        ids = [entry.id for entry in entries]
+        ids = {entry.id for entry in entries}
         # What they stand for is written: a delivery from here on is as good as any.
         written = self.confirmations.take(entries)
         with translated_errors():
-            seen = list(self.collections.outbox.find({"_id": {"$in": ids}}))
-            claim = OwnClaim(self, seen, self.collections.now(), written)
+            seen = list(self.collections.outbox.find({"_id": {"$in": homes_of(ids)}}))
+            claim = OwnClaim(self, seen, self.collections.now(), ids, written)
             try:
                 yield claim
             finally:
-                self.confirmations.add(claim.unconfirmed.values())
+                self.confirmations.add(claim.unconfirmed)
 
     def draw_and_load(self, refs: Sequence[DocumentRef]) -> Snapshot:
         """See :meth:`IOutbox.draw_and_load`."""
@@ -195,15 +219,18 @@ class MongoOutbox(Indebted):
         """See :meth:`IOutbox.remaining`."""
         self.flush()
         with translated_errors():
-            return self.collections.outbox.count_documents(
-                {"_id": {"$in": list(ids)}, "dead_at": None}
+            query = {"_id": {"$in": homes_of(ids)}, "dead_at": None}
+            found = self.collections.outbox.find(query)
+            asked = frozenset(ids)
+            return sum(
+                entry.id in asked for stored in found for entry in entries_of(stored)
             )
 
     def waiting(self) -> int:
         """See :meth:`IOutbox.waiting`."""
         self.flush()
         with translated_errors():
-            return self.collections.outbox.count_documents({"dead_at": None})
+            return status.waiting(self.collections)
 
     def status(self) -> SyncStatus:
         """See :meth:`IOutbox.status`."""
@@ -271,6 +298,16 @@ class MongoOutbox(Indebted):
         """See :meth:`IOutbox.drop`."""
         with translated_errors():
             return self.collections.outbox.delete_many(_dead(model, key)).deleted_count
+
+
+def _as_many(found: Iterable[Mapping[str, Any]], limit: int) -> Iterator[int]:
+    """The numbers of as many documents as have so many entries."""
+    count = 0
+    for stored in found:
+        if count >= limit:
+            return
+        count += stored.get("count", 1)
+        yield stored["_id"]
 
 
 def _dead(model: str | None, key: str | None) -> dict[str, Any]:

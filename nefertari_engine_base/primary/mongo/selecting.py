@@ -67,6 +67,16 @@ def as_read(
     return {**chosen, "$or": states}
 
 
+def _next_of(cursor: Any) -> list[Raw]:
+    """As many documents of a cursor as one query can name."""
+    try:
+        take = cursor.to_list
+    except AttributeError:  # PyMongo before 4.9
+        return [*islice(cursor, MOST_KEYS)]
+    found: list[Raw] = take(MOST_KEYS)  # half the time of one by one
+    return found
+
+
 class Selection:
     """The documents that a query means now, as the primary has them.
 
@@ -104,7 +114,7 @@ class Selection:
         """All of them, each once, in parts that one query can name."""
         found = self._collection.find(self._query, self._names, **self._options)
         with found.sort("_id", 1).batch_size(MOST_KEYS) as cursor:
-            while chunk := [*islice(cursor, MOST_KEYS)]:
+            while chunk := _next_of(cursor):
                 yield chunk
 
     def rounds(

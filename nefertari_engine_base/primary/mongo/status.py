@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nefertari_engine_base.primary.mongo.collections import Collections
-from nefertari_engine_base.primary.mongo.entries import entry_of
+from nefertari_engine_base.primary.mongo.entries import COUNT, entries_of, naming
 from nefertari_engine_base.values import ModelStatus, RecordedEntry, WorkerStatus
 
 #: Seconds without a word after which a worker is taken for lost: longer than any
@@ -22,6 +22,17 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def waiting(collections: Collections) -> int:
+    """See :meth:`IOutbox.waiting`."""
+    counted = collections.outbox.aggregate(
+        [
+            {"$match": {"dead_at": None}},
+            {"$group": {"_id": None, "waiting": {"$sum": COUNT}}},
+        ]
+    )
+    return sum(int(group["waiting"]) for group in counted)
+
+
 def models(collections: Collections) -> tuple[ModelStatus, ...]:
     """What waits or is dead, by model."""
     now = collections.now()
@@ -32,7 +43,7 @@ def models(collections: Collections) -> tuple[ModelStatus, ...]:
             {
                 "$group": {
                     "_id": "$model",
-                    "waiting": {"$sum": 1},
+                    "waiting": {"$sum": COUNT},
                     "first": {"$min": "$created_at"},
                     "retried": {"$sum": {"$cond": [{"$gt": ["$attempts", 0]}, 1, 0]}},
                 }
@@ -101,17 +112,19 @@ def recorded(
     if not keys:
         return []
     meant: list[dict[str, Any]] = [
-        {"path": path} | ({} if chosen is None else {"key": {"$in": list(chosen)}})
+        {"path": path} | ({} if chosen is None else naming(chosen))
         for path, chosen in keys.items()
     ]
     found = collections.outbox.find({"model": model, "$or": meant})
     return [
         RecordedEntry(
-            entry_of(one),
+            entry,
             moment(one["created_at"]),
             moment(one["due_at"]),
             None if one["dead_at"] is None else moment(one["dead_at"]),
             one["reason"],
         )
         for one in found.sort([("created_at", 1), ("_id", 1)])
+        for entry in entries_of(one)
+        if (chosen := keys[entry.touch.path]) is None or entry.touch.key in chosen
     ]

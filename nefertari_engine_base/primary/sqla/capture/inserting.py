@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from nefertari_engine_base.primary.sqla.capture import dml, row_changes, upserts
 from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, NamedCapture
@@ -189,21 +190,33 @@ class _Insert:
         names: Sequence[str],
         chosen: list[tuple[Any, ...]],
         captures: Sequence[NamedCapture],
+        *,
+        lock: bool = False,
     ) -> None:
         table = self._table.table
         columns = [table.c[name] for name in _keys(table, names)]
         keys: list[Any] = [k[0] for k in chosen] if len(columns) == 1 else chosen
-        keyed = KeyedSelect(sa.select().select_from(table), columns)
+        rows = sa.select().select_from(table)
+        if lock:
+            rows = rows.with_for_update(of=table, key_share=True)
+        keyed = KeyedSelect(rows, columns)
         for statement, values in keyed.prepare(self._connection.dialect.name, keys):
             self._execution.make(self._entries(statement, captures), values)
 
     def read_moved(self) -> None:
-        """What the rows touch that an upsert is going to change."""
-        self._read_conflicts()
+        """What the rows touch that an upsert is going to change; they are locked, since
+        others could change what they touch meanwhile."""
+        execution = self._execution
+        try:
+            with execution.savepoint():
+                self._read_conflicts(lock=True)
+        except DBAPIError:
+            why = "its rows could not be read before it"
+            execution.statement.resync(self._connection, self._plan.documents, why)
 
     def read_conflicts(self) -> None:
         """What the rows touch that an upsert has made or changed."""
-        conditions = self._read_conflicts()
+        conditions = self._read_conflicts(lock=False)
         loose = [row for row in self._rows() if self._plan.is_without_key(row)]
         if loose and self.has_keys:
             key = self._table.key
@@ -221,7 +234,7 @@ class _Insert:
                 )
             )
 
-    def _read_conflicts(self) -> list[Any]:
+    def _read_conflicts(self, *, lock: bool) -> list[Any]:
         """Make the entries of the rows that have the keys; the conditions that choose
         them."""
         rows, conditions = list(self._rows()), []
@@ -229,7 +242,7 @@ class _Insert:
             chosen = [tuple(row.get(name) for name in names) for row in rows]
             chosen = [k for k in dict.fromkeys(chosen) if None not in k]
             if chosen:
-                self._read(names, chosen, self._plan.names)
+                self._read(names, chosen, self._plan.names, lock=lock)
                 columns = [
                     self._table.table.c[n] for n in _keys(self._table.table, names)
                 ]

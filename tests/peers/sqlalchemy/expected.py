@@ -40,8 +40,8 @@ _LISTENS = (
     "of the rows that are written"
 )
 _REPLACES = (
-    "listens to all statements of its connection, puts a text in the place of an INSERT, "
-    "and fails at any other statement: at that of the debt which the text leads to"
+    "listens to all statements of its connection, puts a text in the place of an "
+    "INSERT, and fails at any other: at that of the debt which the text leads to"
 )
 _NULL_IN_KEY = "a part of its key is NULL, which only SQLite takes: it has no id"
 _NAMES = (

@@ -23,6 +23,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
     columns_of,
 )
 from nefertari_engine_base.primary.sqla.capture.touching import UNKNOWN, Known
+from nefertari_engine_base.primary.sqla.capture.transactions import is_running
 from nefertari_engine_base.primary.sqla.keys import KeyedSelect
 from nefertari_engine_base.values import Action, Touch
 
@@ -40,8 +41,8 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
             execution.connection, plan.documents, upserts.UNKNOWN_KEYS
         )
         return call()
-    waits = insert.has_keys or (
-        insert.will_have_keys and not execution.transaction.is_own
+    waits = plan.tells_enough and (
+        insert.has_keys or (insert.will_have_keys and not execution.transaction.is_own)
     )
     if plan.is_upsert and plan.moves:
         insert.read_moved()
@@ -110,7 +111,7 @@ class _Insert:
         try:
             found = list(self._known([one for one in plan.names if one.is_exact]))
         except LookupError:
-            # The mapped key is not the table's, or a part of it is NULL.
+            # A part of the key is NULL, or is made by the database alone.
             self.find_new()
             return ()
         inexact = [one for one in plan.names if not one.is_exact]
@@ -253,17 +254,30 @@ class _Insert:
         """Find the rows that were made, of which nothing is told."""
         execution, table = self._execution, self._table.table
         condition = self._is_new()
-        if condition is None:
+        if condition is None or self._is_over():
             self._give_up()
             return
         rows = sa.select().select_from(table).where(condition)
-        execution.make(self._entries(rows, self._plan.names), {})
+        try:
+            with execution.savepoint():
+                execution.make(self._entries(rows, self._plan.names), {})
+        except DBAPIError:
+            # Who may insert rows need not be allowed to read them.
+            self._give_up()
+            return
         if self._is_told:
             self._tell(
                 row_changes.with_conditions(
                     execution, [condition], self._table, self._plan.action
                 )
             )
+
+    def _is_over(self) -> bool:
+        """Whether somebody has ended the transaction by the driver's own connection:
+        its rows are as old as all others, or have gone with their table."""
+        connection = self._connection
+        running = is_running(connection.connection, connection.dialect)
+        return running is False and not self._execution.transaction.is_own
 
     def later(self, read: Callable[[], None]) -> None:
         """Read once the last batch of rows is there."""

@@ -406,3 +406,28 @@ def test_a_relation_may_lead_to_a_subclass():
 
 def test_a_model_without_relations_has_no_bases():
     assert described(Country).bases == ()
+
+
+class Ancestor(OtherBase):
+    __tablename__ = "ancestors"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    heirs = relationship("Heir", secondary="parents", viewonly=True)
+
+
+class Parent(OtherBase):
+    __tablename__ = "parents"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ancestor_id = mapped_column(sa.ForeignKey("ancestors.id"))
+
+
+class Heir(OtherBase):
+    __tablename__ = "heirs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parent_id = mapped_column(sa.ForeignKey("parents.id"))
+
+
+def test_a_relation_through_a_table_that_the_other_side_refers_to_is_an_error():
+    with pytest.raises(
+        MissingInverse, match="parents refers to Heir by something else"
+    ):
+        described(Ancestor, nested=("heirs",))

@@ -211,3 +211,32 @@ def test_nothing_holds_a_class_whose_application_is_closed(database_url):
     reference = run()
     gc.collect()
     assert reference() is None
+
+
+def test_rows_that_nothing_tells_of_are_found_before_the_driver_ends_anything(
+    database_url, base
+):
+    class Note(base):
+        __tablename__ = "notes"
+        id = sa.Column(sa.Integer, sa.Identity())
+        text: Mapped[str]
+        # The database has no key, and its result tells none.
+        __mapper_args__ = {"primary_key": [id]}
+
+    with Unheard(database_url, {Note: {}}, nefertari__capture="session").setup() as app:
+        if app.is_sqlite:
+            pytest.skip("SQLite numbers keys alone")
+        with app.database.connect() as connection:
+            connection.execute(sa.insert(Note.__table__).values(text="a"))
+            connection.connection.driver_connection.commit()
+            connection.execute(sa.select(1))
+            connection.commit()
+        assert app.owed() == set()
+        app.check()
+        assert len(app.documents(Note)) == 1
+        with app.database.connect() as connection:
+            connection.execute(sa.insert(Note.__table__).values(text="b"))
+            connection.connection.driver_connection.rollback()
+            # Nothing is read of a table that may have gone with the transaction.
+            Note.__table__.drop(connection)
+            connection.commit()

@@ -103,6 +103,14 @@ def _key_names(mapper: Mapper[Any]) -> list[str]:
     return [mapper.get_property_by_column(column).key for column in mapper.primary_key]
 
 
+def _is_of_key(mapper: Mapper[Any], column: Any) -> bool:
+    try:
+        return mapper.get_property_by_column(column).key in _key_names(mapper)
+    except UnmappedColumnError:
+        # A table between that the other class refers to itself.
+        return False
+
+
 def _attribute(mapper: Mapper[Any], column: Any) -> str:
     try:
         return mapper.get_property_by_column(column).key
@@ -133,8 +141,7 @@ def _through(
         if not _is_equality(condition, pairs):
             return Link(problem="its joins are more than an equality of keys")
         if len(pairs) != len(mapper.primary_key) or not all(
-            mapper.get_property_by_column(column).key in _key_names(mapper)
-            for column, _ in pairs
+            _is_of_key(mapper, column) for column, _ in pairs
         ):
             return Link(
                 problem=f"{secondary} refers to {mapper.class_.__name__} by something "

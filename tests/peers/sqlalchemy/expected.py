@@ -39,6 +39,10 @@ _LISTENS = (
     "listens to all statements of its connection, and finds those that read the keys "
     "of the rows that are written"
 )
+_REPLACES = (
+    "listens to all statements of its connection, puts a text in the place of an "
+    "INSERT, and fails at any other: at that of the debt which the text leads to"
+)
 _NULL_IN_KEY = "a part of its key is NULL, which only SQLite takes: it has no id"
 _NAMES = (
     "compares all names that a class has, and finds Model.secondary, by which its "
@@ -61,6 +65,13 @@ EXPECTED: Sequence[Expected] = (
             capture="session",
         )
         for file in ("test_orm_upd_del_basic.py", "test_update_delete_where.py")
+    ),
+    Expected(
+        "test_unitofwork.py::NoRowInsertedTest::"
+        "test_insert_single_no_pk_correct_exception",
+        _REPLACES,
+        database="postgresql",
+        capture="session",
     ),
     Expected(
         "declarative/test_basic.py::NamedAttrOrderingTest::"

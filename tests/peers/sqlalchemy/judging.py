@@ -105,7 +105,11 @@ class Judgement:
     @property
     def is_indebted(self) -> bool:
         """Whether there are so many debts that the rest says little."""
-        written = sum(bool(one.entries or one.debts) for one in self.records)
+        # Entries of those that embed relations are delivered by then.
+        written = sum(
+            bool(one.entries or one.debts or (one.embedded and one.rows))
+            for one in self.records
+        )
         return len(self.indebted) > MOST_INDEBTED * written
 
     @property

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import dml, row_changes, upserts
@@ -24,6 +25,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
     columns_of,
 )
 from nefertari_engine_base.primary.sqla.capture.touching import UNKNOWN, Known
+from nefertari_engine_base.primary.sqla.capture.transactions import is_running
 from nefertari_engine_base.primary.sqla.keys import MOST_KEYS, KeyedSelect
 from nefertari_engine_base.values import Action, Touch
 
@@ -41,8 +43,8 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
             execution.connection, plan.documents, upserts.UNKNOWN_KEYS
         )
         return call()
-    waits = insert.has_keys or (
-        insert.will_have_keys and not execution.transaction.is_own
+    waits = plan.tells_enough and (
+        insert.has_keys or (insert.will_have_keys and not execution.transaction.is_own)
     )
     with execution.understood() as understood:
         if plan.is_upsert and plan.moves:
@@ -102,7 +104,7 @@ class _Insert:
                 self.later(self.read_conflicts)
             else:
                 self.read_conflicts()
-        elif self.has_keys and not in_batches:
+        elif waits and self.has_keys and not in_batches:
             # Not later: its parameters are not to be held until then.
             self.tell()
         elif waits:
@@ -134,7 +136,7 @@ class _Insert:
                 begun = True
                 yield touch
         except LookupError:
-            # The mapped key is not the table's, or a part of it is NULL.
+            # A part of the key is NULL, or is made by the database alone.
             if begun and self._connection.dialect.name == "sqlite":
                 # The last row may be one of ours by now.
                 self._give_up()
@@ -210,21 +212,33 @@ class _Insert:
         names: Sequence[str],
         chosen: list[tuple[Any, ...]],
         captures: Sequence[NamedCapture],
+        *,
+        lock: bool = False,
     ) -> None:
         table = self._table.table
         columns = [table.c[name] for name in _keys(table, names)]
         keys: list[Any] = [k[0] for k in chosen] if len(columns) == 1 else chosen
-        keyed = KeyedSelect(sa.select().select_from(table), columns)
+        rows = sa.select().select_from(table)
+        if lock:
+            rows = rows.with_for_update(of=table, key_share=True)
+        keyed = KeyedSelect(rows, columns)
         for statement, values in keyed.prepare(self._connection.dialect.name, keys):
             self._execution.make(self._entries(statement, captures), values)
 
     def read_moved(self) -> None:
-        """What the rows touch that an upsert is going to change."""
-        self._read_conflicts()
+        """What the rows touch that an upsert is going to change; they are locked, since
+        others could change what they touch meanwhile."""
+        execution = self._execution
+        try:
+            with execution.savepoint():
+                self._read_conflicts(lock=True)
+        except DBAPIError:
+            why = "its rows could not be read before it"
+            execution.statement.resync(self._connection, self._plan.documents, why)
 
     def read_conflicts(self) -> None:
         """What the rows touch that an upsert has made or changed."""
-        conditions = self._read_conflicts()
+        conditions = self._read_conflicts(lock=False)
         loose = [row for row in self._rows() if self._plan.is_without_key(row)]
         if loose and self.has_keys:
             key = self._table.key
@@ -242,7 +256,7 @@ class _Insert:
                 )
             )
 
-    def _read_conflicts(self) -> list[Any]:
+    def _read_conflicts(self, *, lock: bool) -> list[Any]:
         """Make the entries of the rows that have the keys; the conditions that choose
         them."""
         rows, conditions = list(self._rows()), []
@@ -250,7 +264,7 @@ class _Insert:
             chosen = [tuple(row.get(name) for name in names) for row in rows]
             chosen = [k for k in dict.fromkeys(chosen) if None not in k]
             if chosen:
-                self._read(names, chosen, self._plan.names)
+                self._read(names, chosen, self._plan.names, lock=lock)
                 columns = [
                     self._table.table.c[n] for n in _keys(self._table.table, names)
                 ]
@@ -261,17 +275,30 @@ class _Insert:
         """Find the rows that were made, of which nothing is told."""
         execution, table = self._execution, self._table.table
         condition = self._is_new()
-        if condition is None:
+        if condition is None or self._is_over():
             self._give_up()
             return
         rows = sa.select().select_from(table).where(condition)
-        execution.make(self._entries(rows, self._plan.names), {})
+        try:
+            with execution.savepoint():
+                execution.make(self._entries(rows, self._plan.names), {})
+        except DBAPIError:
+            # Who may insert rows need not be allowed to read them.
+            self._give_up()
+            return
         if self._is_told:
             self._tell(
                 row_changes.with_conditions(
                     execution, [condition], self._table, self._plan.action
                 )
             )
+
+    def _is_over(self) -> bool:
+        """Whether somebody has ended the transaction by the driver's own connection:
+        its rows are as old as all others, or have gone with their table."""
+        connection = self._connection
+        running = is_running(connection.connection, connection.dialect)
+        return running is False and not self._execution.transaction.is_own
 
     def later(self, read: Callable[[], None]) -> None:
         """Read once the last batch of rows is there."""

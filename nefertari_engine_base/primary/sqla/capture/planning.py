@@ -157,6 +157,12 @@ def _insert(
         returns=dml.returns_rows(statement),
         statement=statement,
     )
+    told = {*plan.named, *plan.never, *table.key}
+    plan.tells_enough = all(
+        told.issuperset(names.columns)
+        or (by_row is not None and told.issuperset(by_row.columns))
+        for names, by_row in plan.names
+    )
     if updates and not upserts.complete(plan, table, clause):
         return _uncaptured(table, Action.UPDATED, upserts.UNKNOWN_KEYS)
     return plan

@@ -58,6 +58,8 @@ class InsertPlan(Plan):
         rows come from a SELECT.
     :attr never: columns that it leaves without a value, so that they are NULL.
     :attr named: columns that it gives a value.
+    :attr tells_enough: parameters and keys name what is touched: not so where the
+        mapped key is none of the table's.
     :attr conflicts: the keys by whose values it may change a row in place of inserting.
     :attr is_of_any_key: it names none of them: the database may have others.
     :attr moves: such a change may give rows other references, or another such key.
@@ -67,6 +69,7 @@ class InsertPlan(Plan):
     never: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
     names: Sequence[NamedCapture] = ()
+    tells_enough: bool = True
     conflicts: Sequence[Key] = ()
     is_of_any_key: bool = False
     is_upsert: bool = False

@@ -6,7 +6,6 @@ https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -107,15 +106,17 @@ def has_other_keys(connection: Connection, plan: InsertPlan) -> bool:
     """Whether SQLite knows of a unique index that the models do not know."""
     assert plan.table is not None
     known = {frozenset(one) for one in _unique_keys(plan.table)}
-    name = plan.table.table.name.replace("'", "''")
-    row = run_unheard(connection, _INDICES.format(name))
-    found = [frozenset(keys.split("\n")) for keys in json.loads(row[0])]
-    return not known.issuperset(found)
+    table = plan.table.table
+    names = [table.name] if table.schema is None else [table.name, table.schema]
+    texts = ("'" + name.replace("'", "''") + "'" for name in names)
+    row = run_unheard(connection, _INDICES.format(", ".join(texts)))
+    found = (row[0] or "").split("\n\n")
+    return not known.issuperset(frozenset(one.split("\n")) for one in found if one)
 
 
 # An expression has no name, and so is no column that anybody knows.
 _INDICES = (
-    "SELECT json_group_array((SELECT group_concat(coalesce(name, ''), char(10)) "
-    "FROM pragma_index_info(list.name))) "
-    "FROM pragma_index_list('{}') AS list WHERE list.\"unique\""
+    "SELECT group_concat((SELECT group_concat(coalesce(name, '?'), char(10)) "
+    "FROM pragma_index_info(list.name)), char(10, 10)) "
+    'FROM pragma_index_list({}) AS list WHERE list."unique"'
 )

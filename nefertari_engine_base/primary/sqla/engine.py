@@ -33,6 +33,7 @@ from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
+from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.session import Sessions
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture as TableCapture
 from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
@@ -57,6 +58,9 @@ class SQLAlchemyEngine:
     :param binds: engines of classes that have their rows in other databases, as
         :class:`sqlalchemy.orm.Session` takes them. Each database has an outbox.
     :param capture: who tells of changes: ``session``, or ``triggers`` of the databases.
+    :param timeouts: how long PostgreSQL waits for deliveries.
+    :param delivery: an engine on the same database to make that of deliveries from, if
+        it cannot be like the application's.
     """
 
     name = "sqla"
@@ -68,6 +72,8 @@ class SQLAlchemyEngine:
         session: Callable[[], Session] | None = None,
         binds: Mapping[type, Engine] | None = None,
         capture: CaptureMode | str = CaptureMode.SESSION,
+        timeouts: Timeouts | None = None,
+        delivery: Engine | None = None,
     ) -> None:
         self.capture = capture_of(capture)
         self.binds = Binds(engine, binds or {})
@@ -78,6 +84,8 @@ class SQLAlchemyEngine:
                     f"PostgreSQL."
                 )
         self.engine = engine
+        self.timeouts = timeouts or Timeouts()
+        self._delivery = delivery
         self.sessions = Sessions(engine, self.binds.by_class)
         self._session = session or self.sessions.current
         self._followings: list[Following] = []
@@ -220,7 +228,10 @@ class SQLAlchemyEngine:
         outbox = self._outboxes.get(engine)
         if outbox is None:
             _refuse_autocommit(engine)
-            outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
+            delivery = self._delivery if engine is self.engine else None
+            outbox = _OUTBOXES[engine.dialect.name](
+                engine, self._loader_of, self.timeouts, delivery
+            )
             self._outboxes[engine] = outbox
             outbox.announces = self._announces
         return outbox

@@ -1,8 +1,7 @@
 """The outbox of one SQL database: what both ways of claiming have in common.
 
-Delivery has connections of its own, from a pool made like the application's, so that
-an application that has all of its connections in use cannot starve it nor wait for
-it. :mod:`.locking` claims by row locks, :mod:`.leasing` by leases.
+Delivery has connections of its own; see :mod:`.own_engines`. :mod:`.locking` claims by
+row locks, :mod:`.leasing` by leases.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from functools import partial
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import PrimaryError
@@ -29,6 +27,8 @@ from nefertari_engine_base.primary.sqla.entries import (
     rows_of,
 )
 from nefertari_engine_base.primary.sqla.loading import Loader
+from nefertari_engine_base.primary.sqla.own_engines import own_engine
+from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
 from nefertari_engine_base.refusals import load_apart
 from nefertari_engine_base.values import (
@@ -74,9 +74,6 @@ BURY = (
     )
 )
 
-#: The option of statements that deliveries execute.
-OWN = "nefertari_own"
-
 #: Finds the loader of a model. :raises KeyError:
 LoaderOf = Callable[[str], Loader]
 
@@ -86,6 +83,7 @@ class SQLOutbox(Indebted):
     """See :class:`~nefertari_engine_base.interfaces.IOutbox`.
 
     :param engine: the application's engine; ours is made from it.
+    :param delivery: an engine to make ours from in its place, on the same database.
     """
 
     #: See :class:`~nefertari_engine_base.interfaces.IOutbox`.
@@ -93,9 +91,16 @@ class SQLOutbox(Indebted):
     #: Whether commits of entries wake workers.
     announces = False
 
-    def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        loader_of: LoaderOf,
+        timeouts: Timeouts | None = None,
+        delivery: Engine | None = None,
+    ) -> None:
         self.application_engine = engine
-        self.engine = own_engine(engine)
+        self.timeouts = timeouts or Timeouts()
+        self.engine = own_engine(delivery or engine)
         self.loader_of = loader_of
 
     @abstractmethod
@@ -312,21 +317,3 @@ class SQLClaim:
             connection.execute(BURY, values)
         else:
             connection.execute(REFUSE, {**values, "delay": delay})
-
-
-def own_engine(engine: Engine) -> Engine:
-    """An engine like the application's, with a pool of its own."""
-    if _is_in_memory(engine):
-        # A second pool would be a second, empty database.
-        return engine.execution_options(**{OWN: True})
-    # The pool is made anew from the application's, creator and connect arguments
-    # included, as Engine.dispose does; the dialect is shared.
-    pool, options = engine.pool.recreate(), {OWN: True}
-    return Engine(pool, engine.dialect, engine.url, execution_options=options)
-
-
-def _is_in_memory(engine: Engine) -> bool:
-    return engine.dialect.name == "sqlite" and (
-        isinstance(engine.pool, StaticPool)
-        or engine.url.database in (None, "", ":memory:")
-    )

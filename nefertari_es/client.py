@@ -166,9 +166,29 @@ def root_cause(error: ApiError) -> tuple[str, str]:
     body = error.body
     details = body.get("error") if isinstance(body, dict) else None
     if not isinstance(details, dict):
-        return "", str(details or body or error.message)
+        said = details or body
+        return "", str(said) if said else f"status {error.meta.status}, and no word"
     causes = details.get("root_cause") or [details]
     cause = causes[0]
     while isinstance(cause.get("caused_by"), dict):
         cause = cause["caused_by"]
     return str(causes[0].get("type", "")), str(cause.get("reason") or cause.get("type"))
+
+
+#: What the server says of its limits, and the setting that raises each.
+_LIMITS = {
+    "nested_objects.limit": "elasticsearch.nested_objects_limit",
+    "number of nested documents": "elasticsearch.nested_objects_limit",
+    "nested_fields.limit": "elasticsearch.nested_fields_limit",
+    "Limit of nested fields": "elasticsearch.nested_fields_limit",
+    "total_fields.limit": "elasticsearch.total_fields_limit",
+    "Limit of total fields": "elasticsearch.total_fields_limit",
+}
+
+
+def with_advice(reason: str) -> str:
+    """What the server says, with the setting that mends it, if there is one."""
+    for words, setting in _LIMITS.items():
+        if words in reason:
+            return f"{reason} Raise {setting}, and run `nefertari-es setup`."
+    return reason

@@ -23,8 +23,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from nefertari_engine_base.events import DeliveryEnded
-from nefertari_engine_base.exceptions import InvalidDocumentId, SecondaryUnavailable
+from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IClaim, IOutbox
+from nefertari_engine_base.refusals import blames_document
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.values import (
     DeliveryReport,
@@ -257,9 +258,12 @@ def _resolve(
                 continue
             try:
                 entries = claim.expand(entry, limit)
-            except (LookupError, InvalidDocumentId) as error:
+            except Exception as error:
+                if not blames_document(error):
+                    raise
                 # Written by another version of the application, or by hand.
-                reason = f"No documents can be found by {touch.path!r}: {error!r}"
+                said = str(error) if isinstance(error, EngineError) else repr(error)
+                reason = f"No documents can be found by {touch.path!r}: {said}"
                 _refuse(engines, claim, [entry], reason, report)
                 continue
             report.expanded += len(entries)
@@ -297,6 +301,18 @@ def _write(
             report.count(result.outcome)
     claim.acknowledge(applied)
     report.entries += len(applied)
+
+
+def put_aside(engines: Engines, outbox: IOutbox, error: Exception) -> None:
+    """Count a failure against the entry that is due first: it was the only one of
+    deliveries that have failed again and again, while the outbox itself answers.
+
+    :raises PrimaryError: if the outbox does not answer.
+    """
+    with _announced(engines) as report, outbox.claim(1) as claim:
+        for entry in claim.entries:
+            reason = f"It cannot be delivered alone either: {error}"
+            _refuse(engines, claim, [entry], reason, report)
 
 
 def _by_model(batch: _Batch, snapshot: Snapshot) -> dict[str, list[DocumentRef]]:

@@ -12,11 +12,18 @@ from typing import Any
 
 from pymongo import ReadPreference, ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, InvalidOperation, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    DocumentTooLarge,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.refusals import blames_document
 
 #: By how many versions those to come are moved ahead: the index forgets the versions of
 #: deletes in time, and does not tell them.
@@ -136,6 +143,22 @@ class Collections:
             local = local.replace(tzinfo=UTC)
         self._clock_offset = local.timestamp() - (before + after) / 2
         self._clock_asked = after
+
+
+#: Codes of the server that speak of what is stored, or asked for: a bad value, invalid
+#: or too large BSON, what took too long. https://www.mongodb.com/docs/manual/reference/error-codes/
+_OF_STORED = frozenset({2, 9, 22, 50, 53, 262, 10334, 17419})
+
+
+def blames_stored(error: Exception) -> bool:
+    """Whether an error may be one of a stored document, and not of the server."""
+    if isinstance(error, DocumentTooLarge):
+        return True
+    if isinstance(error, OperationFailure):
+        return error.code in _OF_STORED
+    if isinstance(error, PyMongoError):
+        return False
+    return blames_document(error)
 
 
 @contextmanager

@@ -303,7 +303,8 @@ class SQLAlchemyEngine:
 
     def explain(self, schema: ModelSchema, query: Query) -> Mapping[str, Any]:
         """See :meth:`IPrimaryEngine.explain`."""
-        return querying.explain(self._session(), schema, query)
+        with _translated_read_errors():
+            return querying.explain(self._session(), schema, query)
 
     def get_by_ids(
         self, schema: ModelSchema, ids: Sequence[str], documents_only: bool = False
@@ -317,7 +318,8 @@ class SQLAlchemyEngine:
         self, schema: ModelSchema, after: str | None, limit: int
     ) -> Sequence[str]:
         """See :meth:`IPrimaryEngine.list_ids`."""
-        with self.outbox_of(schema).engine.connect() as connection:
+        outbox = self.outbox_of(schema)
+        with outbox.translated_errors(), outbox.engine.connect() as connection:
             return self._loader_of(schema.name).list_ids(connection, after, limit)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -53,6 +53,7 @@ from nefertari_engine_base.primary.sqla.texts import (
     TRANSACTION,
     WRITTEN_IN,
     acknowledge,
+    execute,
     fetch,
     questions,
 )
@@ -66,6 +67,7 @@ _JUMP = text(
 _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _PREPARED = "nefertari_prepared"
+_LOADING = "nefertari_loading"
 
 _Level = Literal["READ COMMITTED", "AUTOCOMMIT"]
 
@@ -164,6 +166,16 @@ class LockingOutbox(SQLOutbox):
         with self.transaction() as connection:
             version: int = fetch(connection, DRAW)[0][0]
             return Snapshot(version, *self.load(connection, refs))
+
+    @contextmanager
+    def recoverable(self, connection: Connection) -> Iterator[Callable[[], object]]:
+        """See :meth:`SQLOutbox.recoverable`.
+
+        After an error PostgreSQL takes nothing but a rollback, and the claim would be
+        lost with its transaction.
+        """
+        execute(connection, f"SAVEPOINT {_LOADING}")
+        yield lambda: execute(connection, f"ROLLBACK TO SAVEPOINT {_LOADING}")
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]

@@ -16,9 +16,10 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from zope.interface import implementer
 
-from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.exceptions import ConversionError, PrimaryError
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
+from nefertari_engine_base.primary.sqla.blaming import blames_row
 from nefertari_engine_base.primary.sqla.debts import UNFENCED, Indebted
 from nefertari_engine_base.primary.sqla.entries import (
     MOST_TOLD,
@@ -30,7 +31,7 @@ from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.own_engines import own_engine
 from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
-from nefertari_engine_base.refusals import load_apart
+from nefertari_engine_base.refusals import load_apart, reason_of
 from nefertari_engine_base.values import (
     DeadLetter,
     DocumentRef,
@@ -254,7 +255,21 @@ class SQLOutbox(Indebted):
         self, connection: Connection, refs: Sequence[DocumentRef]
     ) -> tuple[dict[str, dict[str, bytes]], dict[DocumentRef, str]]:
         """Documents by model and id, and why others cannot be loaded."""
-        return load_apart(partial(self.load_documents, connection), refs)
+        load = partial(self.load_documents, connection)
+        with self.recoverable(connection) as recover:
+            return load_apart(load, refs, self.blames, recover)
+
+    def blames(self, error: Exception) -> bool:
+        """Whether an error may be one of a row; see :mod:`.blaming`."""
+        return blames_row(self.engine.dialect, error)
+
+    @contextmanager
+    def recoverable(self, connection: Connection) -> Iterator[Callable[[], object]]:
+        """What makes the connection take statements again after an error.
+
+        :param connection: in a transaction.
+        """
+        yield lambda: None
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]
@@ -285,10 +300,16 @@ class SQLClaim:
         self, connection: Connection, entry: OutboxEntry, limit: int
     ) -> list[OutboxEntry]:
         """:meth:`IClaim.expand` in the connection's transaction."""
-        touch = entry.touch
-        ids = self.source.loader_of(touch.model).find_owners(
-            connection, touch.path, touch.key, entry.cursor, limit
-        )
+        touch, source = entry.touch, self.source
+        find = source.loader_of(touch.model).find_owners
+        with source.recoverable(connection) as recover:
+            try:
+                ids = find(connection, touch.path, touch.key, entry.cursor, limit)
+            except Exception as error:
+                if not source.blames(error):
+                    raise
+                recover()
+                raise ConversionError(reason_of(error)) from error
         if len(ids) < limit:
             connection.execute(DELETE, {"ids": [entry.id]})
         else:

@@ -8,7 +8,13 @@ from typing import Any
 
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout as TransportConnectionTimeout
-from elastic_transport import HttpHeaders, Serializer, TransportError, Urllib3HttpNode
+from elastic_transport import (
+    HttpHeaders,
+    NodeConfig,
+    Serializer,
+    TransportError,
+    Urllib3HttpNode,
+)
 from elastic_transport._node import NodeApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import ApiError, Elasticsearch
@@ -20,6 +26,7 @@ from nefertari_engine_base.exceptions import (
     SecondaryError,
     SecondaryUnavailable,
 )
+from nefertari_engine_base.forks import abandon, renew_after_fork
 from nefertari_es.settings import ElasticsearchSettings
 
 #: Statuses that say "not now": rejected for load, no master, a shard not yet there.
@@ -42,7 +49,18 @@ class SearchNode(Urllib3HttpNode):
     another version or make refuse, and wants a response header that only
     Elasticsearch sends. The plain media types mean "your own version" to each.
     https://www.elastic.co/docs/reference/elasticsearch/rest-apis/compatibility
+
+    A process that was forked connects anew.
     """
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """See :class:`~nefertari_engine_base.forks.Renewable`."""
+        abandon(self.pool)
+        super().__init__(self.config)
 
     def perform_request(
         self,

@@ -45,8 +45,8 @@ STORED = {
     "a list for a number": ({"amount": [1]}, "amount"),
     "a text for a moment": ({"moment": "just now"}, "moment"),
 }
-#: A date-time beyond what Python has, in BSON. Texts that are no UTF-8 are mended by the
-#: server of these tests.
+#: A date-time beyond what Python has, in BSON. Texts that are no UTF-8 are mended by
+#: the server of these tests.
 RAW = {
     "a moment too late": (b"\x09moment\x00" + (2**62).to_bytes(8, "little"), "."),
 }

@@ -23,6 +23,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.forks import renew_after_fork
 from nefertari_engine_base.refusals import blames_document
 
 #: By how many versions those to come are moved ahead: the index forgets the versions of
@@ -66,10 +67,16 @@ class Collections:
         self.indices = safe["nefertari_index"]
         self._counters = safe["nefertari_counter"]
         self._database = safe
-        self._lock = Lock()
-        self._free = range(0)
+        self.renew()
+        renew_after_fork(self)
         self._clock_offset = 0.0
         self._clock_asked: float | None = None
+
+    def renew(self) -> None:
+        """See :class:`~nefertari_engine_base.forks.Renewable`: the numbers that were
+        taken are the parent's. The driver sees to its sockets itself."""
+        self._lock = Lock()
+        self._free = range(0)
 
     def setup(self) -> None:
         """Create what is missing. Safe for processes that start at the same time."""

@@ -51,6 +51,7 @@ def includeme(config: Configurator) -> None:
     engine = SQLAlchemyEngine(
         engine_from_config(settings, "sqlalchemy."),
         capture=known.capture,
+        is_ours=True,
         timeouts=Timeouts(
             claim=known.claim_timeout,
             statement=known.statement_timeout,

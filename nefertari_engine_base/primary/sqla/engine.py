@@ -33,6 +33,7 @@ from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
+from nefertari_engine_base.primary.sqla.own_engines import Forked
 from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.session import Sessions
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture as TableCapture
@@ -59,6 +60,8 @@ class SQLAlchemyEngine:
         :class:`sqlalchemy.orm.Session` takes them. Each database has an outbox.
     :param capture: who tells of changes: ``session``, or ``triggers`` of the databases.
     :param timeouts: how long PostgreSQL waits for deliveries.
+    :param is_ours: whether the engine connects anew in a process that was forked; one
+        of the application is its own affair.
     :param delivery: an engine on the same database to make that of deliveries from, if
         it cannot be like the application's.
     """
@@ -74,6 +77,7 @@ class SQLAlchemyEngine:
         capture: CaptureMode | str = CaptureMode.SESSION,
         timeouts: Timeouts | None = None,
         delivery: Engine | None = None,
+        is_ours: bool = False,
     ) -> None:
         self.capture = capture_of(capture)
         self.binds = Binds(engine, binds or {})
@@ -86,6 +90,8 @@ class SQLAlchemyEngine:
         self.engine = engine
         self.timeouts = timeouts or Timeouts()
         self._delivery = delivery
+        engines = list(self.binds.engines)
+        self._forked = Forked(*((engines, ()) if is_ours else ((), engines)))
         self.sessions = Sessions(engine, self.binds.by_class)
         self._session = session or self.sessions.current
         self._followings: list[Following] = []

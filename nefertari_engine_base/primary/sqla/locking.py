@@ -86,6 +86,7 @@ class LockingOutbox(SQLOutbox):
         # Connections on which each statement is a transaction: three round trips to
         # deliver what was just committed instead of six.
         self.autocommit_engine = own_engine(delivery or engine)
+        self._forked.ours.append(self.autocommit_engine)
         for own in (self.engine, self.autocommit_engine):
             own_sessions.prepare_sessions(own, self.timeouts)
         #: Sessions of the server that a pooler has handed out to us before.

@@ -28,7 +28,7 @@ from nefertari_engine_base.primary.sqla.entries import (
     rows_of,
 )
 from nefertari_engine_base.primary.sqla.loading import Loader
-from nefertari_engine_base.primary.sqla.own_engines import own_engine
+from nefertari_engine_base.primary.sqla.own_engines import Forked, own_engine
 from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
 from nefertari_engine_base.refusals import load_apart, reason_of
@@ -102,6 +102,7 @@ class SQLOutbox(Indebted):
         self.application_engine = engine
         self.timeouts = timeouts or Timeouts()
         self.engine = own_engine(delivery or engine)
+        self._forked = Forked([self.engine])
         self.loader_of = loader_of
 
     @abstractmethod

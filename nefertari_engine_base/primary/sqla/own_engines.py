@@ -6,12 +6,18 @@ wait for it.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
+
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import NoSuchModuleError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from nefertari_engine_base.exceptions import ConfigurationError
+from nefertari_engine_base.forks import abandon, renew_after_fork
+
+log = logging.getLogger(__name__)
 
 #: The option of statements that deliveries execute.
 OWN = "nefertari_own"
@@ -84,3 +90,41 @@ def is_in_memory(engine: Engine) -> bool:
         isinstance(engine.pool, StaticPool)
         or engine.url.database in (None, "", ":memory:")
     )
+
+
+class Forked:
+    """What becomes of engines in a process that was forked.
+
+    :attr ours: those that connect anew.
+    :attr others: those of the application, which sees to them itself.
+    """
+
+    def __init__(self, ours: Iterable[Engine], others: Iterable[Engine] = ()) -> None:
+        self.ours, self.others = list(ours), list(others)
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """See :class:`~nefertari_engine_base.forks.Renewable`."""
+        for engine in self.ours:
+            if not is_in_memory(engine):
+                abandon(engine.pool)
+                engine.dispose(close=False)
+        for engine in self.others:
+            if is_in_memory(engine) or not _has_connections(engine):
+                continue
+            log.warning(
+                "%r had open connections when this process was forked, which its "
+                "parent has as well: answers may get to the wrong one. Call "
+                "engine.dispose(close=False) in the child, such as in post_fork of "
+                "gunicorn, or engine.dispose() before the fork.",
+                engine,
+                extra={"action": "fork"},
+            )
+
+
+def _has_connections(engine: Engine) -> bool:
+    pool = engine.pool
+    if isinstance(pool, QueuePool):
+        return pool.checkedin() + pool.checkedout() > 0
+    # Of others nobody can tell, but that this one keeps none.
+    return not isinstance(pool, NullPool)

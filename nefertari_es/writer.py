@@ -6,6 +6,7 @@ other.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,6 +50,7 @@ _PARAMETERS = (
 _WRITTEN = Outcome.WRITTEN
 
 _CONFLICT = 409
+_CURRENT = re.compile(r"current version \[(\d+)\]")
 _TOO_LARGE = 413
 
 #: Errors of one item that are the server's or the index's state, not the document's.
@@ -326,7 +328,7 @@ def _result(write: Write, item: Mapping[str, Any]) -> WriteResult:
     if status < 300:
         return WriteResult(write.id, _WRITTEN)
     if status == _CONFLICT:
-        return WriteResult(write.id, Outcome.SUPERSEDED)
+        return WriteResult(write.id, Outcome.SUPERSEDED, stored=_stored(answer))
     error = answer.get("error")
     if error is None:
         # A delete of what is not there: its version is remembered all the same.
@@ -337,6 +339,13 @@ def _result(write: Write, item: Mapping[str, Any]) -> WriteResult:
     if status in UNAVAILABLE_STATUSES or kind in _NOT_THE_DOCUMENT:
         return WriteResult(write.id, Outcome.DEFERRED, reason)
     return WriteResult(write.id, Outcome.REFUSED, reason)
+
+
+def _stored(answer: Mapping[str, Any]) -> int | None:
+    """The version that is there. Nothing but the reason tells it.
+    https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-index"""
+    found = _CURRENT.search((answer.get("error") or {}).get("reason") or "")
+    return None if found is None else int(found[1])
 
 
 def _said(error: Mapping[str, Any]) -> str:

@@ -30,9 +30,10 @@ from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.setting_up import is_setting_up
 from nefertari_engine_base.settings import CaptureMode, EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
-from nefertari_engine_base.sync.delivery import Pause, VersionCheck
+from nefertari_engine_base.sync.delivery import Pause
 from nefertari_engine_base.sync.losses import IndexWatch
 from nefertari_engine_base.sync.related import DependencyGraph
+from nefertari_engine_base.sync.versions import Versions
 
 # The application that a model belongs to: the one configured last. A class has one
 # ``secondary``, so it cannot serve two applications of a process at the same time.
@@ -48,7 +49,7 @@ class Engines:
         ``Model.secondary`` belongs to and that is queried.
     :attr schemas: schema of each model that has documents, by model name.
     :attr graph: which documents a change touches.
-    :attr versions: see :class:`~nefertari_engine_base.sync.delivery.VersionCheck`.
+    :attr versions: see :class:`~nefertari_engine_base.sync.versions.Versions`.
     :attr watch: see :class:`~nefertari_engine_base.sync.losses.IndexWatch`.
     :attr pause: see :class:`~nefertari_engine_base.sync.delivery.Pause`.
     """
@@ -61,7 +62,7 @@ class Engines:
         self.schemas: dict[str, ModelSchema] = {}
         self.graph = DependencyGraph(())
         self.pause = Pause()
-        self.versions = VersionCheck(self)
+        self.versions = Versions(self)
         self.watch = IndexWatch(self)
         self._options: dict[type, SecondaryOptions] = {}
         self._documents: dict[tuple[str, str], type] = {}

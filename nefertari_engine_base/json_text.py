@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, time
 from uuid import UUID
 
@@ -34,12 +35,39 @@ def _write_slowly(model: str, document: object) -> bytes:
             allow_nan=False,
             separators=(",", ":"),
         )
-        return text.encode()
     except ConversionError:
         raise
     except (TypeError, ValueError, RecursionError) as error:
         raise ConversionError(
             f"A document of {model} cannot be written as JSON: {error}"
+        ) from error
+    check_readable(model, text)
+    return text.encode()
+
+
+#: Numbers of so many digits, or of such an exponent, may be more than a double holds.
+_MAY_BE_TOO_LARGE = re.compile(r"\d{300}|\d[eE]\+?\d{3}")
+
+
+def may_be_unreadable(text: str) -> bool:
+    """Whether JSON that a database has written is to be checked; quick."""
+    return _MAY_BE_TOO_LARGE.search(text) is not None
+
+
+def check_readable(model: str, text: str) -> None:
+    """See that JSON can be read back: a search server keeps numbers that no reader of
+    its answers can hold, and a page with one such document could not be read at all.
+
+    :raises ConversionError: if it cannot.
+    """
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ConversionError(
+            f"A document of {model} holds JSON that could not be read back: "
+            f"{error.msg}. Numbers have to be below 1.8e308, and nested less than a "
+            f"thousand levels deep: keep others as texts, or leave the field out with "
+            f"@secondary(exclude=...)."
         ) from error
 
 

@@ -102,6 +102,14 @@ class EngineSettings:
     :attr pause_after_failure: ``nefertari.sync.pause_after_failure``: seconds during
         which this process leaves deliveries to a worker once the secondary could not
         be reached, so that commits do not wait for a dead server. Default 5.
+    :attr claim_timeout: ``nefertari.sync.claim_timeout``: seconds that PostgreSQL waits
+        for the next word of a delivery that has claimed entries; then they are
+        everybody's again. 0: for ever. Default 60.
+    :attr statement_timeout: ``nefertari.sync.statement_timeout``: seconds that a
+        statement of a delivery may take on PostgreSQL. 0: any. Default 300.
+    :attr connection_timeout: ``nefertari.sync.connection_timeout``: seconds after which
+        PostgreSQL and a delivery take each other for gone that do not answer. 0: as the
+        system says. Default 60.
     """
 
     engines: tuple[str, ...] = ()
@@ -122,6 +130,9 @@ class EngineSettings:
     max_attempts: int = 10
     retry_delay: float = 5.0
     pause_after_failure: float = 5.0
+    claim_timeout: float = 60.0
+    statement_timeout: float = 300.0
+    connection_timeout: float = 60.0
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> EngineSettings:
@@ -156,6 +167,13 @@ class EngineSettings:
             retry_delay=read_number(settings, "nefertari.sync.retry_delay", 5.0),
             pause_after_failure=read_number(
                 settings, "nefertari.sync.pause_after_failure", 5.0
+            ),
+            claim_timeout=read_number(settings, "nefertari.sync.claim_timeout", 60.0),
+            statement_timeout=read_number(
+                settings, "nefertari.sync.statement_timeout", 300.0
+            ),
+            connection_timeout=read_number(
+                settings, "nefertari.sync.connection_timeout", 60.0
             ),
         )
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout as TransportConnectionTimeout
-from elastic_transport import HttpHeaders, Serializer, TransportError, Urllib3HttpNode
+from elastic_transport import (
+    HttpHeaders,
+    NodeConfig,
+    Serializer,
+    TransportError,
+    Urllib3HttpNode,
+)
 from elastic_transport._node import NodeApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import ApiError, Elasticsearch
@@ -20,6 +26,7 @@ from nefertari_engine_base.exceptions import (
     SecondaryError,
     SecondaryUnavailable,
 )
+from nefertari_engine_base.forks import abandon, renew_after_fork
 from nefertari_es.settings import ElasticsearchSettings
 
 #: Statuses that say "not now": rejected for load, no master, a shard not yet there.
@@ -42,7 +49,18 @@ class SearchNode(Urllib3HttpNode):
     another version or make refuse, and wants a response header that only
     Elasticsearch sends. The plain media types mean "your own version" to each.
     https://www.elastic.co/docs/reference/elasticsearch/rest-apis/compatibility
+
+    A process that was forked connects anew.
     """
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """See :class:`~nefertari_engine_base.forks.Renewable`."""
+        abandon(self.pool)
+        super().__init__(self.config)
 
     def perform_request(
         self,
@@ -166,9 +184,29 @@ def root_cause(error: ApiError) -> tuple[str, str]:
     body = error.body
     details = body.get("error") if isinstance(body, dict) else None
     if not isinstance(details, dict):
-        return "", str(details or body or error.message)
+        said = details or body
+        return "", str(said) if said else f"status {error.meta.status}, and no word"
     causes = details.get("root_cause") or [details]
     cause = causes[0]
     while isinstance(cause.get("caused_by"), dict):
         cause = cause["caused_by"]
     return str(causes[0].get("type", "")), str(cause.get("reason") or cause.get("type"))
+
+
+#: What the server says of its limits, and the setting that raises each.
+_LIMITS = {
+    "nested_objects.limit": "elasticsearch.nested_objects_limit",
+    "number of nested documents": "elasticsearch.nested_objects_limit",
+    "nested_fields.limit": "elasticsearch.nested_fields_limit",
+    "Limit of nested fields": "elasticsearch.nested_fields_limit",
+    "total_fields.limit": "elasticsearch.total_fields_limit",
+    "Limit of total fields": "elasticsearch.total_fields_limit",
+}
+
+
+def with_advice(reason: str) -> str:
+    """What the server says, with the setting that mends it, if there is one."""
+    for words, setting in _LIMITS.items():
+        if words in reason:
+            return f"{reason} Raise {setting}, and run `nefertari-es setup`."
+    return reason

@@ -22,6 +22,9 @@ _INTEGERS = {
     "bulk_connections": 4,
     "scan_size": 1000,
     "max_result_window": 10_000,
+    "nested_objects_limit": 10_000,
+    "nested_fields_limit": 100,
+    "total_fields_limit": 1000,
 }
 
 
@@ -64,6 +67,13 @@ class ElasticsearchSettings:
         hits are wanted. Default 1000.
     :attr max_result_window: ``elasticsearch.max_result_window``: ``start + limit`` may
         not exceed it; what the index setting of that name says. Default 10000.
+    :attr nested_objects_limit: ``elasticsearch.nested_objects_limit``: how many
+        embedded rows of to-many relations one document may have, all relations
+        together. Default 10000.
+    :attr nested_fields_limit: ``elasticsearch.nested_fields_limit``: how many to-many
+        relations one model may embed. Default 100.
+    :attr total_fields_limit: ``elasticsearch.total_fields_limit``: how many fields one
+        model may have in its index, those of embedded rows included. Default 1000.
     """
 
     hosts: tuple[str, ...] = ("http://localhost:9200",)
@@ -83,6 +93,9 @@ class ElasticsearchSettings:
     bulk_connections: int = 4
     scan_size: int = 1000
     max_result_window: int = 10_000
+    nested_objects_limit: int = 10_000
+    nested_fields_limit: int = 100
+    total_fields_limit: int = 1000
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> ElasticsearchSettings:

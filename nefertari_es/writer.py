@@ -6,6 +6,7 @@ other.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +31,9 @@ from nefertari_es.client import (
     missing_index,
     root_cause,
     translated_errors,
+    with_advice,
 )
+from nefertari_es.culprits import Prober, Trouble
 from nefertari_es.settings import ElasticsearchSettings
 
 _HEADERS = {"accept": JSON_BYTES, "content-type": "application/x-ndjson"}
@@ -39,14 +42,15 @@ _HEADERS = {"accept": JSON_BYTES, "content-type": "application/x-ndjson"}
 # leaving out the successes would lose it. An alias that is gone must not come back as
 # an index with a mapping that the server made up.
 _PARAMETERS = (
-    "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
-    "&require_alias=true"
+    "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,"
+    "items.*.error.caused_by.reason&require_alias=true"
 )
 
 # Looking up a member of an enumeration costs more than half a result.
 _WRITTEN = Outcome.WRITTEN
 
 _CONFLICT = 409
+_CURRENT = re.compile(r"current version \[(\d+)\]")
 _TOO_LARGE = 413
 
 #: Errors of one item that are the server's or the index's state, not the document's.
@@ -81,6 +85,7 @@ class BulkWriter:
         self._documents = settings.bulk_documents
         self._bytes = settings.bulk_bytes
         self._connections = settings.bulk_connections
+        self._trouble = Trouble()
 
     def write(
         self, alias: str, writes: Iterable[Write], encode: Encode | None = None
@@ -94,15 +99,17 @@ class BulkWriter:
         :raises SecondaryUnavailable: if nothing could be sent. If only a part could,
             the rest is DEFERRED.
         """
-        transfer = _Transfer(self._client, alias, encode)
+        prober = Prober(self._client, alias, self._trouble)
+        transfer = _Transfer(self._client, alias, encode, prober)
         chunks = self._chunks(writes)
         first, second = next(chunks, None), next(chunks, None)
         if first is None:
             return []
         if second is None:
-            results = transfer.send(first, transfer.body(first))
+            results = transfer.write(first)
         else:
             results = self._send_all(transfer, chain((first, second), chunks))
+        self._trouble.note(alias, transfer.has_put_off)
         if transfer.failure is not None and not transfer.landed:
             raise SecondaryUnavailable(str(transfer.failure)) from transfer.failure
         return results
@@ -134,8 +141,12 @@ class BulkWriter:
                     results += waiting.popleft().result()
                 # Made here, while the senders wait for the server: they would only take
                 # turns with each other.
-                body = transfer.body(chunk)
-                waiting.append(senders.submit(transfer.send, chunk, body))
+                try:
+                    body = transfer.body(chunk)
+                except UnsendableWrites:
+                    waiting.append(senders.submit(transfer.write, chunk))
+                else:
+                    waiting.append(senders.submit(transfer.send, chunk, body))
                 if transfer.failure is not None and not transfer.landed:
                     break
             for future in waiting:
@@ -143,36 +154,97 @@ class BulkWriter:
         return results
 
 
+class UnsendableWrites(Exception):
+    """Some of the writes have no form in a request."""
+
+
 class _Transfer:
     """The requests of one call of :meth:`BulkWriter.write`.
 
     :attr landed: whether the server has answered for any document.
     :attr failure: why a request failed as a whole; no other is sent after it.
+    :attr has_put_off: whether any document was put off.
     """
 
     def __init__(
-        self, client: Elasticsearch, alias: str, encode: Encode | None
+        self,
+        client: Elasticsearch,
+        alias: str,
+        encode: Encode | None,
+        prober: Prober,
     ) -> None:
         self._client = client
         self._target = f"/{alias}/_bulk?{_PARAMETERS}"
         self._encode = encode
+        self._prober = prober
         self.landed = False
         self.failure: EngineError | None = None
+        self.has_put_off = False
 
     def body(self, chunk: Sequence[Write]) -> bytes:
-        """What a request for these writes sends."""
-        return bulk_body(chunk, self._encode)
+        """What a request for these writes sends.
+
+        :raises UnsendableWrites: if one of them has no form.
+        """
+        try:
+            return bulk_body(chunk, self._encode)
+        except orjson.JSONEncodeError as error:
+            if self._encode is not None:
+                raise
+            raise UnsendableWrites(f"It cannot be sent: {error}") from error
+
+    def write(self, chunk: Sequence[Write]) -> list[WriteResult]:
+        """The results of writes, each of which may have no form."""
+        try:
+            body = self.body(chunk)
+        except UnsendableWrites as error:
+            return self._halves(chunk, str(error))
+        return self.send(chunk, body)
 
     def send(self, chunk: Sequence[Write], body: bytes) -> list[WriteResult]:
         """Send one request, and the results of its writes."""
         if self.failure is None:
             try:
-                with translated_errors():
-                    return self._results(chunk, body)
+                return self._sent(chunk, body)
             except EngineError as error:
                 self.failure = error
+        self.has_put_off = True
         reason = str(self.failure)
         return [WriteResult(write.id, Outcome.DEFERRED, reason) for write in chunk]
+
+    def _sent(self, chunk: Sequence[Write], body: bytes) -> list[WriteResult]:
+        try:
+            with translated_errors():
+                results = self._results(chunk, body)
+        except EngineError as error:
+            if not self._prober.takes_others(len(body)):
+                raise
+            return self._halves(chunk, _not_this(len(body), str(error)))
+        put_off = [
+            number
+            for number, result in enumerate(results)
+            if result.outcome is Outcome.DEFERRED
+        ]
+        if put_off:
+            self._find_among(put_off, chunk, results, len(body))
+        return results
+
+    def _find_among(
+        self, put_off: Sequence[int], chunk: Sequence[Write],
+        results: list[WriteResult], size: int,
+    ) -> None:  # fmt: skip
+        """See whether documents that were put off are to blame for that."""
+        if not self._prober.takes_others(size):
+            self.has_put_off = True
+            return
+        some = [chunk[number] for number in put_off]
+        if len(some) < len(chunk):
+            again = self.write(some)
+        else:
+            reason = results[put_off[0]].reason or ""
+            again = self._halves(some, _not_this(size, reason))
+        for number, result in zip(put_off, again, strict=True):
+            results[number] = result
 
     def _results(self, chunk: Sequence[Write], body: bytes) -> list[WriteResult]:
         try:
@@ -182,7 +254,10 @@ class _Transfer:
         except ApiError as error:
             if not _blames_some_document(error):
                 raise
-            return self._halves(chunk, root_cause(error)[1])
+            reason = root_cause(error)[1]
+            if error.meta.status == _TOO_LARGE:
+                reason = _too_large(len(body), reason)
+            return self._halves(chunk, reason)
         answer: bytes = response.body or b""
         if answer.startswith(_NO_ERRORS):
             _check_number(chunk, answer.count(_STATUS))
@@ -203,7 +278,23 @@ class _Transfer:
             return [WriteResult(chunk[0].id, Outcome.REFUSED, reason)]
         middle = len(chunk) // 2
         halves = chunk[:middle], chunk[middle:]
-        return [found for half in halves for found in self.send(half, self.body(half))]
+        return [found for half in halves for found in self.write(half)]
+
+
+def _not_this(size: int, reason: str) -> str:
+    return (
+        f"The search server takes other documents, and not this one, of {size} bytes: "
+        f"{reason}"
+    )
+
+
+def _too_large(size: int, reason: str) -> str:
+    return (
+        f"A request with this document alone, of {size} bytes, is too large for the "
+        f"search server, or for a proxy before it ({reason}): raise "
+        f"http.max_content_length there, or leave the large field out with "
+        f"@secondary(exclude=...)."
+    )
 
 
 def _items(answer: bytes) -> list[dict[str, Any]]:
@@ -237,14 +328,29 @@ def _result(write: Write, item: Mapping[str, Any]) -> WriteResult:
     if status < 300:
         return WriteResult(write.id, _WRITTEN)
     if status == _CONFLICT:
-        return WriteResult(write.id, Outcome.SUPERSEDED)
+        return WriteResult(write.id, Outcome.SUPERSEDED, stored=_stored(answer))
     error = answer.get("error")
     if error is None:
         # A delete of what is not there: its version is remembered all the same.
         return WriteResult(write.id, Outcome.WRITTEN)
-    kind, reason = error["type"], f"{error['type']}: {error['reason']}"
+    kind, reason = error["type"], _said(error)
     if kind == INDEX_NOT_FOUND:
         raise missing_index(error["reason"])
     if status in UNAVAILABLE_STATUSES or kind in _NOT_THE_DOCUMENT:
         return WriteResult(write.id, Outcome.DEFERRED, reason)
     return WriteResult(write.id, Outcome.REFUSED, reason)
+
+
+def _stored(answer: Mapping[str, Any]) -> int | None:
+    """The version that is there. Nothing but the reason tells it.
+    https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-index"""
+    found = _CURRENT.search((answer.get("error") or {}).get("reason") or "")
+    return None if found is None else int(found[1])
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """The reason of a refusal, with what is behind it and what can be done."""
+    reason = f"{error['type']}: {error['reason']}"
+    if cause := (error.get("caused_by") or {}).get("reason"):
+        reason += f": {cause}"
+    return with_advice(reason)

@@ -100,6 +100,9 @@ def catch_up(
         if on_batch:
             on_batch(report)
 
+    # A database may have been restored in its place: documents above its versions would
+    # not be found.
+    engines.versions.check(outbox)
     numbers = outbox.debts(schema.name, engines.secondaries)
     fences = {
         name: engines.versions.drawn(outbox, partial(outbox.fence, name, schema.name))

@@ -7,7 +7,8 @@ or broken off anywhere:
   a version v, then loads in a newer snapshot, so its write holds the change;
 * a write with a version above v drew it later, so loaded later, so holds it too;
 * hence the document that ends with the highest version holds every change, and a
-  version conflict, which means that something newer is there, counts as done.
+  version conflict, which means that something newer is there, counts as done: unless
+  the version that is there is one that this primary has not drawn (:mod:`.versions`).
 
 Drawing before claiming, or loading before drawing, breaks it.
 """
@@ -17,14 +18,15 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from nefertari_engine_base.events import DeliveryEnded
-from nefertari_engine_base.exceptions import InvalidDocumentId, SecondaryUnavailable
+from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IClaim, IOutbox
+from nefertari_engine_base.refusals import blames_document
 from nefertari_engine_base.sync import failures
 from nefertari_engine_base.values import (
     DeliveryReport,
@@ -33,13 +35,12 @@ from nefertari_engine_base.values import (
     Outcome,
     Snapshot,
     Write,
+    WriteResult,
 )
 from nefertari_engine_base.values.inspection import CHANGE, change_of
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
-
-T = TypeVar("T")
 
 #: The longest time until a refused document is tried again, in seconds.
 LONGEST_RETRY_DELAY = 3600.0
@@ -120,8 +121,13 @@ def _deliver_claimed(
 ) -> None:  # fmt: skip
     for secondary, batch in _resolve(engines, claim, limit, most, report).items():
         load = partial(claim.draw_and_load, list(batch))
-        snapshot = engines.versions.drawn(outbox, load)
-        _write(engines, claim, secondary, batch, snapshot, report)
+        while True:
+            snapshot = engines.versions.drawn(outbox, load)
+            results = _write(engines, secondary, batch, snapshot)
+            told = [result for _, found in results for result in found]
+            if not engines.versions.is_set_back(outbox, told):
+                break
+        _settle(engines, claim, batch, snapshot, results, report)
     if report.written:
         engines.pause.end()
 
@@ -191,45 +197,6 @@ class Pause:
         self._until = 0.0
 
 
-class VersionCheck:
-    """Makes sure that versions to come are above all that the index holds.
-
-    A primary that was restored from a backup, or a standby that took over, draws
-    versions again that were drawn before; every write would then be taken for an
-    outdated one.
-    """
-
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
-        self._checked: dict[IOutbox, int] = {}
-
-    def drawn(self, outbox: IOutbox, draw: Callable[[], T]) -> T:
-        """What ``draw`` returns, with a version above those of the index.
-
-        :param draw: draws a version, and may load documents after that.
-        :raises SecondaryUnavailable: if the secondary cannot be asked.
-        """
-        if not self._is_checked(outbox):
-            self._move_ahead(outbox)
-        drawn = draw()
-        if not self._is_checked(outbox):
-            # Drawing has opened a connection, perhaps to another server.
-            self._move_ahead(outbox)
-            drawn = draw()
-        return drawn
-
-    def _is_checked(self, outbox: IOutbox) -> bool:
-        return bool(self._checked.get(outbox) == outbox.generation)
-
-    def _move_ahead(self, outbox: IOutbox) -> None:
-        self._engines.watch.look()
-        schemas = list(self._engines.schemas.values())
-        secondaries = self._engines.secondaries.values()
-        highest = [secondary.highest_version(schemas) for secondary in secondaries]
-        outbox.advance_version(max(highest, default=0))
-        self._checked[outbox] = outbox.generation
-
-
 def _resolve(
     engines: Engines,
     claim: IClaim,
@@ -257,9 +224,12 @@ def _resolve(
                 continue
             try:
                 entries = claim.expand(entry, limit)
-            except (LookupError, InvalidDocumentId) as error:
+            except Exception as error:
+                if not blames_document(error):
+                    raise
                 # Written by another version of the application, or by hand.
-                reason = f"No documents can be found by {touch.path!r}: {error!r}"
+                said = str(error) if isinstance(error, EngineError) else repr(error)
+                reason = f"No documents can be found by {touch.path!r}: {said}"
                 _refuse(engines, claim, [entry], reason, report)
                 continue
             report.expanded += len(entries)
@@ -270,22 +240,36 @@ def _resolve(
     return batches
 
 
+_Results = Sequence[tuple[Sequence[DocumentRef], Sequence[WriteResult]]]
+
+
 def _write(
-    engines: Engines,
-    claim: IClaim,
-    secondary: str,
-    batch: _Batch,
-    snapshot: Snapshot,
-    report: DeliveryReport,
-) -> None:
-    applied: list[OutboxEntry] = []
-    for ref, reason in snapshot.errors.items():
-        _refuse(engines, claim, batch[ref], reason, report)
+    engines: Engines, secondary: str, batch: _Batch, snapshot: Snapshot
+) -> _Results:
+    """Write documents; the results for each model's, in the order of these."""
+    found: list[tuple[Sequence[DocumentRef], Sequence[WriteResult]]] = []
     for model, refs in _by_model(batch, snapshot).items():
         respelled = _respelled(snapshot, model, refs)
         results = engines.secondaries[secondary].write(
             engines.schemas[model], _writes(snapshot, batch, [*refs, *respelled])
         )
+        found.append((refs, results))
+    return found
+
+
+def _settle(
+    engines: Engines,
+    claim: IClaim,
+    batch: _Batch,
+    snapshot: Snapshot,
+    written: _Results,
+    report: DeliveryReport,
+) -> None:
+    """Remove the entries of what has arrived, and count what was refused."""
+    applied: list[OutboxEntry] = []
+    for ref, reason in snapshot.errors.items():
+        _refuse(engines, claim, batch[ref], reason, report)
+    for refs, results in written:
         # First the documents under the ids that their rows have, then their entries.
         landed = all(result.outcome in _APPLIED for result in results[len(refs) :])
         for ref, result in zip(refs, results, strict=False):
@@ -297,6 +281,18 @@ def _write(
             report.count(result.outcome)
     claim.acknowledge(applied)
     report.entries += len(applied)
+
+
+def put_aside(engines: Engines, outbox: IOutbox, error: Exception) -> None:
+    """Count a failure against the entry that is due first: it was the only one of
+    deliveries that have failed again and again, while the outbox itself answers.
+
+    :raises PrimaryError: if the outbox does not answer.
+    """
+    with _announced(engines) as report, outbox.claim(1) as claim:
+        for entry in claim.entries:
+            reason = f"It cannot be delivered alone either: {error}"
+            _refuse(engines, claim, [entry], reason, report)
 
 
 def _by_model(batch: _Batch, snapshot: Snapshot) -> dict[str, list[DocumentRef]]:

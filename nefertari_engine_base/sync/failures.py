@@ -8,6 +8,7 @@ from typing import Any
 from pyramid.registry import Registry
 from zope.interface import implementer
 
+from nefertari_engine_base.exceptions import EngineError
 from nefertari_engine_base.interfaces import IFailureHandler
 from nefertari_engine_base.values import Debt, DocumentRef
 
@@ -19,11 +20,15 @@ class LoggingFailureHandler:
     """Logs every failure, with references and without contents."""
 
     def delivery_failed(self, error: BaseException, waiting: int) -> None:
-        """Log at WARNING: nothing is lost, and a later delivery makes up for it."""
-        log.warning(
+        """Log at WARNING: nothing is lost, and a later delivery makes up for it. What
+        nobody has foreseen at ERROR, with the traceback."""
+        foreseen = isinstance(error, EngineError)
+        log.log(
+            logging.WARNING if foreseen else logging.ERROR,
             "Delivery put off, %d entries wait in the outbox: %s",
             waiting,
             error,
+            exc_info=None if foreseen else error,
             extra={"action": "delivery_failed"},
         )
 

@@ -16,6 +16,7 @@ from nefertari_engine_base.values import (
     Outcome,
     Snapshot,
     Write,
+    WriteResult,
 )
 from nefertari_engine_base.values.inspection import INDEX
 
@@ -73,17 +74,22 @@ def _write_batch(
     """Draw, load and write documents; the version, and what became of them."""
     refs = [DocumentRef(schema.name, id_) for id_ in ids]
     load = partial(outbox.draw_and_load, refs)
-    snapshot = engines.versions.drawn(outbox, load)
+    while True:
+        snapshot = engines.versions.drawn(outbox, load)
+        writes = _writes(schema, snapshot, refs)
+        results: list[WriteResult] = []
+        for secondary in engines.secondaries.values():
+            chosen = _different(secondary, schema, writes) if only_different else writes
+            results += secondary.write(schema, chosen)
+        if not engines.versions.is_set_back(outbox, results):
+            break
     report = DeliveryReport()
     report.errors.extend(snapshot.errors.items())
-    writes = _writes(schema, snapshot, refs)
-    for secondary in engines.secondaries.values():
-        chosen = _different(secondary, schema, writes) if only_different else writes
-        for result in secondary.write(schema, chosen):
-            report.count(result.outcome)
-            if result.outcome is Outcome.REFUSED:
-                ref = DocumentRef(schema.name, result.id)
-                report.errors.append((ref, result.reason or ""))
+    for result in results:
+        report.count(result.outcome)
+        if result.outcome is Outcome.REFUSED:
+            ref = DocumentRef(schema.name, result.id)
+            report.errors.append((ref, result.reason or ""))
     return snapshot.version, report
 
 

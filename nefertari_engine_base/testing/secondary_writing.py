@@ -66,6 +66,16 @@ class WritingSuite:
         assert bench.write(*late) == [Outcome.SUPERSEDED] * 3
         assert bench.get("1")[0].string == "kept"
 
+    def test_what_supersedes_a_write_tells_its_version(
+        self, engine: ISecondaryEngine
+    ) -> None:
+        bench = Workbench(engine)
+        high = 2**53 + 1
+        bench.write(put("1", high, id=1), drop("2", 7), drop("3", 9))
+        late = [put("1", 4, id=1), put("2", 6, id=2), drop("3", 9)]
+        results = engine.write(bench.schema, late)
+        assert [result.stored for result in results] == [high, 7, 9]
+
     def test_versions_are_exact_beyond_doubles(self, engine: ISecondaryEngine) -> None:
         bench = Workbench(engine)
         high = 2**53

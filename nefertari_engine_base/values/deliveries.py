@@ -48,7 +48,8 @@ class Outcome(StrEnum):
     """What the secondary says of one write."""
 
     WRITTEN = "written"
-    #: A newer version is there already, which is as good as written.
+    #: A newer version is there already. That is as good as written, if this primary can
+    #: have drawn it.
     SUPERSEDED = "superseded"
     #: The document itself was refused; trying again will not help by itself.
     REFUSED = "refused"
@@ -57,11 +58,15 @@ class Outcome(StrEnum):
 
 
 class WriteResult(NamedTuple):
-    """The answer to one :class:`Write`, in the order of the writes."""
+    """The answer to one :class:`Write`, in the order of the writes.
+
+    :attr stored: the version that is there in place of one that was superseded.
+    """
 
     id: str
     outcome: Outcome
     reason: str | None = None
+    stored: int | None = None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError, dsl
 
 from nefertari_engine_base.exceptions import ConfigurationError, SecondaryError
-from nefertari_es.client import root_cause, translated_errors
+from nefertari_es.client import root_cause, translated_errors, with_advice
 from nefertari_es.index.mapping import (
     FINGERPRINT,
     analysis_of,
@@ -22,16 +22,20 @@ from nefertari_es.settings import ElasticsearchSettings
 
 log = logging.getLogger(__name__)
 
+_JSON = {"accept": "application/json", "content-type": "application/json"}
+
 
 @dataclass(frozen=True, slots=True)
 class ExistingIndex:
     """An index that an alias leads to.
 
     :attr mappings: its mapping as the server has it.
+    :attr settings: its settings as the server has them.
     """
 
     name: str
     mappings: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
     @property
     def fingerprint(self) -> str | None:
@@ -63,6 +67,8 @@ def ensure_index(
                     f"{alias!r} leads to it. Add the alias, or delete the index."
                 )
     if existing is not None:
+        # First the room for new fields.
+        _raise_limits(client, existing, settings)
         _update(client, existing, document)
 
 
@@ -84,7 +90,8 @@ def find_index(client: Elasticsearch, alias: str) -> ExistingIndex | None:
     # More than one is behind the alias only while an index is being replaced: the
     # newest is the one that new documents go to.
     name = max(indices)
-    return ExistingIndex(name, indices[name].get("mappings", {}))
+    found = indices[name]
+    return ExistingIndex(name, found.get("mappings", {}), found.get("settings", {}))
 
 
 def _create(
@@ -98,7 +105,7 @@ def _create(
         client.perform_request(
             "PUT",
             f"/{physical_name(alias, 1)}",
-            headers={"accept": "application/json", "content-type": "application/json"},
+            headers=_JSON,
             body={
                 "aliases": {alias: {"is_write_index": True}},
                 "settings": index_settings(settings, document),
@@ -110,7 +117,8 @@ def _create(
         if kind == "resource_already_exists_exception":
             return False
         raise ConfigurationError(
-            f"The server cannot create the index of {document.__name__}: {reason}"
+            f"The server cannot create the index of {document.__name__}: "
+            f"{with_advice(reason)}"
         ) from error
     log.info("Created index %s behind alias %s", physical_name(alias, 1), alias)
     return True
@@ -126,6 +134,7 @@ def index_settings(
         # https://www.elastic.co/docs/reference/elasticsearch/index-settings/index-modules
         "gc_deletes": settings.gc_deletes,
         "max_result_window": settings.max_result_window,
+        "mapping": _limits(settings),
     }
     if settings.number_of_replicas is None:
         index["auto_expand_replicas"] = "0-1"
@@ -135,6 +144,35 @@ def index_settings(
     if analysis := analysis_of(document):
         body["analysis"] = analysis
     return body
+
+
+def _limits(settings: ElasticsearchSettings) -> dict[str, Any]:
+    """The limits of an index, as the server calls them."""
+    return {
+        "nested_objects": {"limit": settings.nested_objects_limit},
+        "nested_fields": {"limit": settings.nested_fields_limit},
+        "total_fields": {"limit": settings.total_fields_limit},
+    }
+
+
+def _raise_limits(
+    client: Elasticsearch, existing: ExistingIndex, settings: ElasticsearchSettings
+) -> None:
+    """Bring the limits of an index to what the settings say, unless they are."""
+    known = existing.settings.get("index", {}).get("mapping", {})
+    wanted = {
+        name: value
+        for name, value in _limits(settings).items()
+        if str(known.get(name, {}).get("limit")) != str(value["limit"])
+    }
+    if wanted:
+        with translated_errors():
+            client.perform_request(
+                "PUT",
+                f"/{existing.name}/_settings",
+                headers=_JSON,
+                body={"index": {"mapping": wanted}},
+            )
 
 
 def _update(
@@ -172,8 +210,8 @@ def _put_mapping(client: Elasticsearch, index: str, body: Mapping[str, Any]) -> 
         client.perform_request(
             "PUT",
             f"/{index}/_mapping",
-            headers={"accept": "application/json", "content-type": "application/json"},
+            headers=_JSON,
             body=body,
         )
     except BadRequestError as error:
-        raise _Incompatible(root_cause(error)[1]) from error
+        raise _Incompatible(with_advice(root_cause(error)[1])) from error

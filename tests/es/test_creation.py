@@ -134,3 +134,24 @@ def test_declared_fields_bring_their_analyzers(make_engine):
 def test_a_field_that_no_document_can_have_is_named(make_engine, name):
     with pytest.raises(ConfigurationError, match=rf"MovieStar\.{name}"):
         _engine(make_engine, _schema(**{name: Kind.STRING}))
+
+
+def test_setup_raises_the_limits_of_an_index_that_is_there(make_engine):
+    schema = _schema(title=Kind.STRING)
+    engine = _engine(make_engine, schema)
+    engine.setup_database()
+    limits = {"nested_objects_limit": 20_000, "total_fields_limit": 3000}
+    wider = replace(engine.settings, **limits)
+    engine.settings = wider
+    engine.setup_database()
+    (index,) = engine.client.indices.get(index=_alias(engine)).body.values()
+    mapping = index["settings"]["index"]["mapping"]
+    assert mapping["nested_objects"]["limit"] == "20000"
+    assert mapping["total_fields"]["limit"] == "3000"
+
+
+def test_more_fields_than_the_limit_are_an_error_that_a_setting_mends(make_engine):
+    schema = _schema(**{f"field_{number}": Kind.INTEGER for number in range(1001)})
+    with pytest.raises(ConfigurationError, match=r"elasticsearch\.total_fields_limit"):
+        _engine(make_engine, schema).setup_database()
+    _engine(make_engine, schema, total_fields_limit=1100).setup_database()

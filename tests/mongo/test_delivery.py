@@ -156,6 +156,28 @@ def test_a_restored_database_gets_versions_above_those_of_the_index(app):
     assert app.index("Author")["1"]["name"] == "new"
 
 
+def test_documents_are_those_of_a_backup_that_was_restored_in_its_place(app):
+    """One was deleted after it, one changed, and one made."""
+    with app.primary.writing(("Author", "1"), ("Author", "2")):
+        Author(key="1", name="old").save()
+        Author(key="2", name="old").save()
+    drain(app.engines)
+    for key in ("1", "3"):
+        with app.primary.writing(("Author", key)):
+            Author(key=key, name="newer").save()
+    with app.primary.writing(("Author", "2")):
+        Author.objects(key="2").delete()
+    drain(app.engines)
+    counters = app.primary.outbox.collections._counters
+    counters.update_one({"_id": "version"}, {"$set": {"value": 1}})
+    Author.objects(key="3").delete()
+    Author.objects(key="1").update(name="old")
+    Author(key="2", name="old").save()
+    catch_up(app.engines, app.engines.schemas["Author"])
+    assert app.index("Author").keys() == {"1", "2"}
+    app.assert_converged()
+
+
 def test_what_was_owed_is_caught_up_with(app):
     with app.primary.writing(("Author", "1"), ("Author", "2")):
         Author(key="1", name="old").save()

@@ -53,3 +53,20 @@ def worker_app(database_url, elasticsearch_url, index_prefix, capture):
     ).setup()  # fmt: skip
     yield app
     app.close()
+
+
+@pytest.fixture
+def make_app(database_url, elasticsearch_url, index_prefix):
+    """Function that makes applications on one database and one server."""
+    made = []
+
+    def make(configure=declare, **settings):
+        app = Application(
+            database_url, elasticsearch_url, index_prefix, configure, **settings
+        ).setup()
+        made.append(app)
+        return app
+
+    yield make
+    for app in reversed(made):
+        app.close()

@@ -6,13 +6,17 @@ import http.client
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 #: What may become of a bulk request: refused before the server sees it, lost before,
 #: or applied by the server, with the answer lost.
 FAULTS = ("429", "500", "503", "lost", "applied")
+
+
+class Lost(Exception):
+    """Raised where a request is forwarded: the connection is to be closed."""
 
 
 class Gate:
@@ -58,11 +62,12 @@ def _handler(gate: Gate) -> type[BaseHTTPRequestHandler]:
                 headers = [("content-type", "application/json")]
                 self.reply(int(fault), headers, b'{"error":{"type":"x","reason":"x"}}')
                 return
-            answer = gate.forward(self.command, self.path, self.headers, body)
-            if fault == "applied":
-                self.close_connection = True
-                return
-            self.reply(*answer)
+            with suppress(Lost):
+                answer = gate.forward(self.command, self.path, self.headers, body)
+                if fault != "applied":
+                    self.reply(*answer)
+                    return
+            self.close_connection = True
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer  # noqa: N815
 

@@ -22,30 +22,13 @@ from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from nefertari_engine_base.interfaces import IFailureHandler
 from nefertari_engine_base.sync.delivery import deliver
 from nefertari_engine_base.values import DocumentRef, Outcome, Touch, Write
-from tests.application import Application, assert_index_equals_rows
+from tests.application import assert_index_equals_rows
 from tests.sync.models import INDEXED, Country, Director, Genre, Movie, Seat, declare
 
 SEED = os.environ.get("NEFERTARI_TEST_SEED") or secrets.token_hex(4)
 
 #: Seconds that nothing here takes, unless it hangs.
 FOREVER = 120
-
-
-@pytest.fixture
-def make_app(database_url, elasticsearch_url, index_prefix):
-    """Function that makes applications on one database and one server."""
-    made = []
-
-    def make(configure=declare, **settings):
-        app = Application(
-            database_url, elasticsearch_url, index_prefix, configure, **settings
-        ).setup()
-        made.append(app)
-        return app
-
-    yield make
-    for app in reversed(made):
-        app.close()
 
 
 def outbox_of(app):

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
-from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.exceptions import ConversionError, PrimaryError
 from nefertari_engine_base.interfaces import IClaim
-from nefertari_engine_base.primary.mongo.collections import translated_errors
+from nefertari_engine_base.primary.mongo.collections import (
+    blames_stored,
+    translated_errors,
+)
 from nefertari_engine_base.primary.mongo.entries import (
     count_of,
     entries_of,
@@ -32,6 +35,7 @@ from nefertari_engine_base.primary.mongo.entries import (
     without,
 )
 from nefertari_engine_base.primary.mongo.together import LookUps
+from nefertari_engine_base.refusals import reason_of
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot, Touch
 
 if TYPE_CHECKING:
@@ -314,7 +318,12 @@ class LeasingClaim(OwnClaim):
 
         def find(group: Sequence[OutboxEntry]) -> Sequence[str]:
             keys = [one.touch.key for one in group]
-            return loader.find_owners(touch.path, keys, entry.cursor, limit)
+            try:
+                return loader.find_owners(touch.path, keys, entry.cursor, limit)
+            except Exception as error:
+                if not blames_stored(error):
+                    raise
+                raise ConversionError(reason_of(error)) from error
 
         group, ids = self._look_ups.find(entry, limit, find)
         collections = self.source.collections

@@ -12,11 +12,19 @@ from typing import Any
 
 from pymongo import ReadPreference, ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, InvalidOperation, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    DocumentTooLarge,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.forks import renew_after_fork
+from nefertari_engine_base.refusals import blames_document
 
 #: By how many versions those to come are moved ahead: the index forgets the versions of
 #: deletes in time, and does not tell them.
@@ -59,10 +67,16 @@ class Collections:
         self.indices = safe["nefertari_index"]
         self._counters = safe["nefertari_counter"]
         self._database = safe
-        self._lock = Lock()
-        self._free = range(0)
+        self.renew()
+        renew_after_fork(self)
         self._clock_offset = 0.0
         self._clock_asked: float | None = None
+
+    def renew(self) -> None:
+        """See :class:`~nefertari_engine_base.forks.Renewable`: the numbers that were
+        taken are the parent's. The driver sees to its sockets itself."""
+        self._lock = Lock()
+        self._free = range(0)
 
     def setup(self) -> None:
         """Create what is missing. Safe for processes that start at the same time."""
@@ -136,6 +150,22 @@ class Collections:
             local = local.replace(tzinfo=UTC)
         self._clock_offset = local.timestamp() - (before + after) / 2
         self._clock_asked = after
+
+
+#: Codes of the server that speak of what is stored, or asked for: a bad value, invalid
+#: or too large BSON, what took too long. https://www.mongodb.com/docs/manual/reference/error-codes/
+_OF_STORED = frozenset({2, 9, 22, 50, 53, 262, 10334, 17419})
+
+
+def blames_stored(error: Exception) -> bool:
+    """Whether an error may be one of a stored document, and not of the server."""
+    if isinstance(error, DocumentTooLarge):
+        return True
+    if isinstance(error, OperationFailure):
+        return error.code in _OF_STORED
+    if isinstance(error, PyMongoError):
+        return False
+    return blames_document(error)
 
 
 @contextmanager

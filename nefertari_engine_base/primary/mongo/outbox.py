@@ -28,6 +28,7 @@ from nefertari_engine_base.primary.mongo.claims import LEASE, LeasingClaim, OwnC
 from nefertari_engine_base.primary.mongo.collections import (
     WRITER_LEASE,
     Collections,
+    blames_stored,
     translated_errors,
 )
 from nefertari_engine_base.primary.mongo.confirming import Confirmations
@@ -203,7 +204,7 @@ class MongoOutbox(Indebted):
         """See :meth:`IOutbox.draw_and_load`."""
         with translated_errors():
             version = self.collections.draw_version()
-            return Snapshot(version, *load_apart(self._load, refs))
+            return Snapshot(version, *load_apart(self._load, refs, blames_stored))
 
     def _load(self, model: str, ids: Sequence[str]) -> Mapping[str, bytes]:
         return self.loader_of(model).load(ids)

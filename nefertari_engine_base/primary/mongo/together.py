@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from nefertari_engine_base.exceptions import InvalidDocumentId
+from nefertari_engine_base.exceptions import ConversionError
 from nefertari_engine_base.values import OutboxEntry
 
 #: Finds at most so many ids as are asked for, of the documents that show any of these.
@@ -64,7 +64,7 @@ class LookUps:
             group = [entry, *_others(waiting, entry, size - 1)]
             try:
                 ids = find(group)
-            except (LookupError, InvalidDocumentId):
+            except ConversionError:
                 # One of them is at fault, which is to say so alone.
                 if len(group) == 1:
                     raise

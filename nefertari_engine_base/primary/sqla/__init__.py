@@ -20,12 +20,13 @@ try:
     from sqlalchemy import engine_from_config
 
     from nefertari_engine_base.primary.sqla.engine import SQLAlchemyEngine
+    from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 except ImportError as error:
     raise ConfigurationError(
         'SQLAlchemy is missing: pip install "nefertari-es[sqla]".'
     ) from error
 
-__all__ = ["SQLAlchemyEngine", "includeme", *CONTRACT]
+__all__ = ["SQLAlchemyEngine", "Timeouts", "includeme", *CONTRACT]
 
 
 def __getattr__(name: str) -> Any:
@@ -46,9 +47,16 @@ def includeme(config: Configurator) -> None:
             "sqlalchemy.url is not set: say where the database is, for example "
             "sqlalchemy.url = sqlite:///%(here)s/app.sqlite"
         )
+    known = engines_of(config.registry).settings
     engine = SQLAlchemyEngine(
         engine_from_config(settings, "sqlalchemy."),
-        capture=engines_of(config.registry).settings.capture,
+        capture=known.capture,
+        is_ours=True,
+        timeouts=Timeouts(
+            claim=known.claim_timeout,
+            statement=known.statement_timeout,
+            connection=known.connection_timeout,
+        ),
     )
     config.add_primary_engine(engine)
     config.add_request_method(engine.sessions.of_request, "dbsession", reify=True)

@@ -33,6 +33,8 @@ from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
 from nefertari_engine_base.primary.sqla.loading import Loader, to_dict
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
 from nefertari_engine_base.primary.sqla.outbox import SQLOutbox
+from nefertari_engine_base.primary.sqla.own_engines import Forked
+from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.session import Sessions
 from nefertari_engine_base.primary.sqla.triggers.captures import Capture as TableCapture
 from nefertari_engine_base.primary.sqla.triggers.captures import captures_of
@@ -57,6 +59,11 @@ class SQLAlchemyEngine:
     :param binds: engines of classes that have their rows in other databases, as
         :class:`sqlalchemy.orm.Session` takes them. Each database has an outbox.
     :param capture: who tells of changes: ``session``, or ``triggers`` of the databases.
+    :param timeouts: how long PostgreSQL waits for deliveries.
+    :param is_ours: whether the engine connects anew in a process that was forked; one
+        of the application is its own affair.
+    :param delivery: an engine on the same database to make that of deliveries from, if
+        it cannot be like the application's.
     """
 
     name = "sqla"
@@ -68,6 +75,9 @@ class SQLAlchemyEngine:
         session: Callable[[], Session] | None = None,
         binds: Mapping[type, Engine] | None = None,
         capture: CaptureMode | str = CaptureMode.SESSION,
+        timeouts: Timeouts | None = None,
+        delivery: Engine | None = None,
+        is_ours: bool = False,
     ) -> None:
         self.capture = capture_of(capture)
         for one in (engine, *(binds or {}).values()):
@@ -80,6 +90,10 @@ class SQLAlchemyEngine:
                     f"PostgreSQL."
                 )
         self.engine = engine
+        self.timeouts = timeouts or Timeouts()
+        self._delivery = delivery
+        engines = list(self.binds.engines)
+        self._forked = Forked(*((engines, ()) if is_ours else ((), engines)))
         self.sessions = Sessions(engine, self.binds.by_class)
         self._session = session or self.sessions.current
         self._followings: list[Following] = []
@@ -222,7 +236,10 @@ class SQLAlchemyEngine:
         outbox = self._outboxes.get(engine)
         if outbox is None:
             _refuse_autocommit(engine)
-            outbox = _OUTBOXES[engine.dialect.name](engine, self._loader_of)
+            delivery = self._delivery if engine is self.engine else None
+            outbox = _OUTBOXES[engine.dialect.name](
+                engine, self._loader_of, self.timeouts, delivery
+            )
             self._outboxes[engine] = outbox
             outbox.announces = self._announces
         return outbox
@@ -294,7 +311,8 @@ class SQLAlchemyEngine:
 
     def explain(self, schema: ModelSchema, query: Query) -> Mapping[str, Any]:
         """See :meth:`IPrimaryEngine.explain`."""
-        return querying.explain(self._session(), schema, query)
+        with _translated_read_errors():
+            return querying.explain(self._session(), schema, query)
 
     def get_by_ids(
         self, schema: ModelSchema, ids: Sequence[str], documents_only: bool = False
@@ -308,7 +326,8 @@ class SQLAlchemyEngine:
         self, schema: ModelSchema, after: str | None, limit: int
     ) -> Sequence[str]:
         """See :meth:`IPrimaryEngine.list_ids`."""
-        with self.outbox_of(schema).engine.connect() as connection:
+        outbox = self.outbox_of(schema)
+        with outbox.translated_errors(), outbox.engine.connect() as connection:
             return self._loader_of(schema.name).list_ids(connection, after, limit)
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConversionError, InvalidDocumentId
+from nefertari_engine_base.json_text import check_readable, may_be_unreadable
 from nefertari_engine_base.primary.sqla.json_levels import (
     NoFormError,
     select_documents,
@@ -145,6 +146,8 @@ class JSONStatement:
                 refused[id_of_key(key)] = str(text)
             elif UNREADABLE in text:
                 unreadable.append(id_of_key(key))
+            elif self._has_json and (reason := self._unreadable(text)):
+                refused[id_of_key(key)] = reason
             else:
                 loaded[id_of_key(key)] = text.encode()
         if unreadable:
@@ -152,6 +155,24 @@ class JSONStatement:
         if refused:
             raise RefusedDocuments(refused, loaded)
         return loaded
+
+    @cached_property
+    def _has_json(self) -> bool:
+        """Whether documents hold JSON that its writers have made."""
+        schemas = [self.schema, *(inner for _, inner in self.schema.walk())]
+        return any(
+            field.kind is Kind.JSON
+            for schema in schemas
+            for field in schema.fields.values()
+        )
+
+    def _unreadable(self, text: str) -> str | None:
+        try:
+            if may_be_unreadable(text):
+                check_readable(self.schema.name, text)
+        except ConversionError as error:
+            return str(error)
+        return None
 
     @cached_property
     def is_numbered(self) -> bool:

@@ -9,17 +9,18 @@ https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, RootTransaction
+from sqlalchemy.exc import SQLAlchemyError
 from zope.interface import implementer
 
 from nefertari_engine_base.interfaces import IClaim
-from nefertari_engine_base.primary.sqla import dead_letters
+from nefertari_engine_base.primary.sqla import dead_letters, own_sessions
 from nefertari_engine_base.primary.sqla.debts import (
     HIGHEST_FENCE,
     raise_fence,
@@ -36,9 +37,10 @@ from nefertari_engine_base.primary.sqla.outbox import (
     LoaderOf,
     SQLClaim,
     SQLOutbox,
-    own_engine,
 )
 from nefertari_engine_base.primary.sqla.own_claims import OwnClaim
+from nefertari_engine_base.primary.sqla.own_engines import own_engine
+from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.tables import ADVISORY_LOCK, VERSION_JUMP
 from nefertari_engine_base.primary.sqla.texts import (
     ACKNOWLEDGE,
@@ -51,6 +53,7 @@ from nefertari_engine_base.primary.sqla.texts import (
     TRANSACTION,
     WRITTEN_IN,
     acknowledge,
+    execute,
     fetch,
     question,
 )
@@ -61,24 +64,12 @@ _JUMP = text(
     "SELECT setval('nefertari_version', "
     f"greatest(nextval('nefertari_version'), :above, {HIGHEST_FENCE}) + :jump)"
 )
-# Statements are planned once: planning the one that writes documents takes longer than
-# executing it. A plan that was made while the outbox was empty is then kept for a
-# million entries, so it must not be a scan; but it may be one where a relation has no
-# index, which is why scans are not forbidden but only dear. None of them is long enough
-# to be worth compiling.
-# https://www.postgresql.org/docs/current/runtime-config-query.html
-_SESSION = text(
-    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), "
-    "set_config('random_page_cost', '0.5', false), set_config('jit', 'off', false), "
-    # For statements without a transaction, which the driver says no level for.
-    "set_config('default_transaction_isolation', 'read committed', false)"
-)
 _LOCK_JUMP = text("SELECT pg_advisory_xact_lock(:key)")
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
-_UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _PREPARED = "nefertari_prepared"
 #: Columns of an answer that has entries.
 _ANSWERED = 8
+_LOADING = "nefertari_loading"
 
 _Level = Literal["READ COMMITTED", "AUTOCOMMIT"]
 
@@ -86,11 +77,22 @@ _Level = Literal["READ COMMITTED", "AUTOCOMMIT"]
 class LockingOutbox(SQLOutbox):
     """The outbox of a PostgreSQL database."""
 
-    def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
-        super().__init__(engine, loader_of)
+    def __init__(
+        self,
+        engine: Engine,
+        loader_of: LoaderOf,
+        timeouts: Timeouts | None = None,
+        delivery: Engine | None = None,
+    ) -> None:
+        super().__init__(engine, loader_of, timeouts, delivery)
         # Connections on which each statement is a transaction: three round trips to
         # deliver what was just committed instead of six.
-        self.autocommit_engine = own_engine(engine)
+        self.autocommit_engine = own_engine(delivery or engine)
+        self._forked.ours.append(self.autocommit_engine)
+        for own in (self.engine, self.autocommit_engine):
+            own_sessions.prepare_sessions(own, self.timeouts)
+        #: Sessions of the server that a pooler has handed out to us before.
+        self._known: set[tuple[int, float]] = set()
         self._statements: WeakKeyDictionary[Loader, JSONStatement | None] = (
             WeakKeyDictionary()
         )
@@ -114,7 +116,13 @@ class LockingOutbox(SQLOutbox):
             self.translated_errors(),
             self._connect(self.autocommit_engine, "AUTOCOMMIT") as connection,
         ):
-            yield OwnClaim(self, entries, connection)
+            if not own_sessions.is_pooled(connection):
+                yield OwnClaim(self, entries, connection)
+                return
+        # Each statement may have another session of the server, of which none knows
+        # what the versions of the server before it were.
+        with self.claim(len(entries), [entry.id for entry in entries]) as claim:
+            yield claim
 
     def question(self, most: int) -> str:
         """What a transaction is asked of its entries; see :func:`.texts.question`.
@@ -165,6 +173,16 @@ class LockingOutbox(SQLOutbox):
         with self.transaction() as connection:
             version: int = fetch(connection, DRAW)[0][0]
             return Snapshot(version, *self.load(connection, refs))
+
+    @contextmanager
+    def recoverable(self, connection: Connection) -> Iterator[Callable[[], object]]:
+        """See :meth:`SQLOutbox.recoverable`.
+
+        After an error PostgreSQL takes nothing but a rollback, and the claim would be
+        lost with its transaction.
+        """
+        execute(connection, f"SAVEPOINT {_LOADING}")
+        yield lambda: execute(connection, f"ROLLBACK TO SAVEPOINT {_LOADING}")
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]
@@ -224,20 +242,24 @@ class LockingOutbox(SQLOutbox):
     def exclusively(self, name: str) -> Iterator[bool]:
         """See :meth:`IOutbox.exclusively`.
 
-        The lock is that of a session, since a transaction of that length would keep old
-        rows alive; behind a pooler it may be let go early, which is harmless.
+        The lock is that of a transaction, which has written and read nothing, and so
+        keeps no old rows alive. It is let go when the transaction ends, also behind a
+        pooler, and after an hour of a worker that has stopped.
         """
-        with (
-            self.translated_errors(),
-            self._connect(self.autocommit_engine, "AUTOCOMMIT") as connection,
-        ):
-            values = {"name": f"nefertari {name}"}
-            taken: bool = connection.execute(_TRY_LOCK, values).scalar_one()
-            try:
-                yield taken
-            finally:
-                if taken:
-                    connection.execute(_UNLOCK, values)
+        with self.translated_errors():
+            connection = self._connect(self.autocommit_engine, "AUTOCOMMIT")
+        try:
+            with self.translated_errors():
+                connection.exec_driver_sql("BEGIN")
+                own_sessions.wait_longer(connection)
+                values = {"name": f"nefertari {name}"}
+                taken: bool = connection.execute(_TRY_LOCK, values).scalar_one()
+            yield taken
+        finally:
+            # What it was for is done, even if the server has let it go before.
+            with suppress(SQLAlchemyError):
+                connection.exec_driver_sql("ROLLBACK")
+            connection.close()
 
     def close(self) -> None:
         """See :meth:`SQLOutbox.close`."""
@@ -250,9 +272,29 @@ class LockingOutbox(SQLOutbox):
         with (
             self.translated_errors(),
             self._connect(self.engine) as connection,
-            connection.begin(),
+            self._begun(connection),
         ):
             yield connection
+
+    def _begun(self, connection: Connection) -> RootTransaction:
+        """A transaction that has begun.
+
+        A pooler gives it any session of the server. One that was not seen before may be
+        that of another server, or of one that has crashed and come back: as after
+        connecting, versions are moved ahead.
+        """
+        while True:
+            transaction = connection.begin()
+            if not own_sessions.is_pooled(connection):
+                return transaction
+            own_sessions.set_for_transaction(connection, self.timeouts)
+            session = own_sessions.server_session(connection)
+            if session in self._known:
+                return transaction
+            transaction.rollback()
+            _jump(connection, 0)
+            self._known.add(session)
+            self.generation += 1
 
     def _connect(self, engine: Engine, level: _Level = "READ COMMITTED") -> Connection:
         connection = engine.connect()
@@ -270,8 +312,6 @@ class LockingOutbox(SQLOutbox):
         dialect = self.engine.dialect
         # Whatever the application's default is: every step needs its own snapshot.
         dialect.set_isolation_level(dbapi_connection, "READ COMMITTED")
-        with connection.begin():
-            connection.execute(_SESSION)
         _jump(connection, 0)
         dialect.set_isolation_level(dbapi_connection, level)
         connection.info[_PREPARED] = True

@@ -1,8 +1,7 @@
 """The outbox of one SQL database: what both ways of claiming have in common.
 
-Delivery has connections of its own, from a pool made like the application's, so that
-an application that has all of its connections in use cannot starve it nor wait for
-it. :mod:`.locking` claims by row locks, :mod:`.leasing` by leases.
+Delivery has connections of its own; see :mod:`.own_engines`. :mod:`.locking` claims by
+row locks, :mod:`.leasing` by leases.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from functools import partial
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 from zope.interface import implementer
 
-from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.exceptions import ConversionError, PrimaryError
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.primary.sqla import dead_letters, status, waking
+from nefertari_engine_base.primary.sqla.blaming import blames_row
 from nefertari_engine_base.primary.sqla.debts import UNFENCED, Indebted
 from nefertari_engine_base.primary.sqla.entries import (
     MOST_TOLD,
@@ -29,8 +28,10 @@ from nefertari_engine_base.primary.sqla.entries import (
     rows_of,
 )
 from nefertari_engine_base.primary.sqla.loading import Loader
+from nefertari_engine_base.primary.sqla.own_engines import Forked, own_engine
+from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
 from nefertari_engine_base.primary.sqla.tables import create_tables, epoch_now, outbox
-from nefertari_engine_base.refusals import load_apart
+from nefertari_engine_base.refusals import load_apart, reason_of
 from nefertari_engine_base.values import (
     DeadLetter,
     DocumentRef,
@@ -74,9 +75,6 @@ BURY = (
     )
 )
 
-#: The option of statements that deliveries execute.
-OWN = "nefertari_own"
-
 #: Finds the loader of a model. :raises KeyError:
 LoaderOf = Callable[[str], Loader]
 
@@ -86,6 +84,7 @@ class SQLOutbox(Indebted):
     """See :class:`~nefertari_engine_base.interfaces.IOutbox`.
 
     :param engine: the application's engine; ours is made from it.
+    :param delivery: an engine to make ours from in its place, on the same database.
     """
 
     #: See :class:`~nefertari_engine_base.interfaces.IOutbox`.
@@ -93,9 +92,17 @@ class SQLOutbox(Indebted):
     #: Whether commits of entries wake workers.
     announces = False
 
-    def __init__(self, engine: Engine, loader_of: LoaderOf) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        loader_of: LoaderOf,
+        timeouts: Timeouts | None = None,
+        delivery: Engine | None = None,
+    ) -> None:
         self.application_engine = engine
-        self.engine = own_engine(engine)
+        self.timeouts = timeouts or Timeouts()
+        self.engine = own_engine(delivery or engine)
+        self._forked = Forked([self.engine])
         self.loader_of = loader_of
 
     @abstractmethod
@@ -249,7 +256,21 @@ class SQLOutbox(Indebted):
         self, connection: Connection, refs: Sequence[DocumentRef]
     ) -> tuple[dict[str, dict[str, bytes]], dict[DocumentRef, str]]:
         """Documents by model and id, and why others cannot be loaded."""
-        return load_apart(partial(self.load_documents, connection), refs)
+        load = partial(self.load_documents, connection)
+        with self.recoverable(connection) as recover:
+            return load_apart(load, refs, self.blames, recover)
+
+    def blames(self, error: Exception) -> bool:
+        """Whether an error may be one of a row; see :mod:`.blaming`."""
+        return blames_row(self.engine.dialect, error)
+
+    @contextmanager
+    def recoverable(self, connection: Connection) -> Iterator[Callable[[], object]]:
+        """What makes the connection take statements again after an error.
+
+        :param connection: in a transaction.
+        """
+        yield lambda: None
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]
@@ -280,10 +301,16 @@ class SQLClaim:
         self, connection: Connection, entry: OutboxEntry, limit: int
     ) -> list[OutboxEntry]:
         """:meth:`IClaim.expand` in the connection's transaction."""
-        touch = entry.touch
-        ids = self.source.loader_of(touch.model).find_owners(
-            connection, touch.path, touch.key, entry.cursor, limit
-        )
+        touch, source = entry.touch, self.source
+        find = source.loader_of(touch.model).find_owners
+        with source.recoverable(connection) as recover:
+            try:
+                ids = find(connection, touch.path, touch.key, entry.cursor, limit)
+            except Exception as error:
+                if not source.blames(error):
+                    raise
+                recover()
+                raise ConversionError(reason_of(error)) from error
         if len(ids) < limit:
             connection.execute(DELETE, {"ids": [entry.id]})
         else:
@@ -312,21 +339,3 @@ class SQLClaim:
             connection.execute(BURY, values)
         else:
             connection.execute(REFUSE, {**values, "delay": delay})
-
-
-def own_engine(engine: Engine) -> Engine:
-    """An engine like the application's, with a pool of its own."""
-    if _is_in_memory(engine):
-        # A second pool would be a second, empty database.
-        return engine.execution_options(**{OWN: True})
-    # The pool is made anew from the application's, creator and connect arguments
-    # included, as Engine.dispose does; the dialect is shared.
-    pool, options = engine.pool.recreate(), {OWN: True}
-    return Engine(pool, engine.dialect, engine.url, execution_options=options)
-
-
-def _is_in_memory(engine: Engine) -> bool:
-    return engine.dialect.name == "sqlite" and (
-        isinstance(engine.pool, StaticPool)
-        or engine.url.database in (None, "", ":memory:")
-    )

@@ -72,7 +72,7 @@ class OwnClaim(SQLClaim):
         # when its entries are still invisible; so they stay.
         self._seen = frozenset(seen)
         self._version, self._obsolete = version, dead_letters.by_entry(pairs)
-        return Snapshot(version, *load_apart(load, refs))
+        return Snapshot(version, *load_apart(load, refs, self.source.blames))
 
     def _ready_to_load(
         self, refs: Sequence[DocumentRef]

@@ -17,6 +17,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from transaction.interfaces import NoTransaction
 
+from nefertari_engine_base.forks import abandon, renew_after_fork
+
 
 class Sessions:
     """Makes sessions, and finds the current one.
@@ -29,9 +31,18 @@ class Sessions:
         self, engine: Engine, binds: Mapping[type, Engine] | None = None
     ) -> None:
         self.factory = sessionmaker(engine, binds=dict(binds or {}))
+        self._begin()
+        renew_after_fork(self)
+
+    def _begin(self) -> None:
         self._of_thread = scoped_session(self.factory)
         joining: Any = self._joining
         self._joined: scoped_session[Session] = scoped_session(joining)
+
+    def renew(self) -> None:
+        """See :class:`~nefertari_engine_base.forks.Renewable`."""
+        abandon((self._of_thread, self._joined))
+        self._begin()
 
     def of_request(self, request: Request) -> Session:
         """A session that lives as long as the request, and joins its transaction."""

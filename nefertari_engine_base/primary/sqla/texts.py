@@ -117,6 +117,15 @@ def fetch(
         cursor.close()
 
 
+def execute(connection: Connection, statement: str) -> None:
+    """Execute a text that gives no rows, in the connection's transaction."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement)
+    finally:
+        cursor.close()
+
+
 def acknowledge(
     connection: Connection, statement: str, ids: Sequence[int], version: int
 ) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from nefertari_engine_base.primary.sqla.asking import ask
+from nefertari_engine_base.primary.sqla.own_sessions import is_pooled
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ def notify(connection: Connection) -> None:
 def listen(engine: Engine, wake: Callable[[], object]) -> AbstractContextManager[None]:
     """Call ``wake`` for each notification, until the context ends.
 
-    Where neither the database nor its driver can tell, nothing is called.
+    Where neither the database nor its driver can tell, nothing is called; nor behind a
+    pooler that hands each transaction to another session of the server.
 
     :param wake: is called by another thread.
     """
@@ -113,13 +115,22 @@ class Listener(AbstractContextManager[None]):
             while not ended:
                 try:
                     with self._connection() as connection:
-                        ended = self._listen(connection)
+                        ended = connection is None or self._listen(connection)
                 except lost as error:
                     ended = self._wait_after(error)
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
         pooled = self._engine.raw_connection()
+        if is_pooled(pooled):
+            # It would be somebody else's session that listens.
+            log.info(
+                "Workers are not woken behind a pooler, and look every now and then",
+                extra={"action": "listen"},
+            )
+            pooled.close()
+            yield None
+            return
         connection: Any = pooled.driver_connection
         # The pool would keep a place for it, and hand it to others afterwards.
         pooled.detach()

@@ -35,7 +35,7 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
 )
 from nefertari_engine_base.primary.sqla.leasing import LeasingOutbox
 from nefertari_engine_base.primary.sqla.locking import LockingOutbox
-from nefertari_engine_base.primary.sqla.outbox import OWN
+from nefertari_engine_base.primary.sqla.own_engines import OWN
 from nefertari_engine_base.primary.sqla.texts import TRANSACTION
 from nefertari_engine_base.values import OutboxEntry
 

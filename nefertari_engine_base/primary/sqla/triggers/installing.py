@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import ITriggers
-from nefertari_engine_base.primary.sqla.outbox import OWN
+from nefertari_engine_base.primary.sqla.own_engines import OWN
 from nefertari_engine_base.primary.sqla.triggers import (
     checking,
     own_tables,

@@ -6,9 +6,11 @@ or broken off anywhere:
 * for a committed change, some delivery claims its entry after the commit, then draws
   a version v, then loads in a newer snapshot, so its write holds the change;
 * a write with a version above v drew it later, so loaded later, so holds it too;
-* hence the document that ends with the highest version holds every change, and a
-  version conflict, which means that something newer is there, counts as done: unless
-  the version that is there is one that this primary has not drawn (:mod:`.versions`).
+* hence the document that ends with the highest version holds every change.
+
+A version conflict means that something newer is there, if this primary has drawn the
+version that is there. Nobody can tell (:mod:`.versions`); so the document is written
+once more, with a version that is drawn after the other one was seen.
 
 Drawing before claiming, or loading before drawing, breaks it.
 """
@@ -45,8 +47,9 @@ if TYPE_CHECKING:
 #: The longest time until a refused document is tried again, in seconds.
 LONGEST_RETRY_DELAY = 3600.0
 
-#: Outcomes after which the index holds the change, or something newer.
-_APPLIED = (Outcome.WRITTEN, Outcome.SUPERSEDED)
+#: How often documents are written that are superseded each time: others write them all
+#: the while. Their entries stay for the next delivery.
+MOST_ROUNDS = 4
 
 
 class _Batch(dict[DocumentRef, list[OutboxEntry]]):
@@ -120,14 +123,7 @@ def _deliver_claimed(
     report: DeliveryReport,
 ) -> None:  # fmt: skip
     for secondary, batch in _resolve(engines, claim, limit, most, report).items():
-        load = partial(claim.draw_and_load, list(batch))
-        while True:
-            snapshot = engines.versions.drawn(outbox, load)
-            results = _write(engines, secondary, batch, snapshot)
-            told = [result for _, found in results for result in found]
-            if not engines.versions.is_set_back(outbox, told):
-                break
-        _settle(engines, claim, batch, snapshot, results, report)
+        _deliver_batch(engines, outbox, claim, secondary, batch, report)
     if report.written:
         engines.pause.end()
 
@@ -240,15 +236,37 @@ def _resolve(
     return batches
 
 
-_Results = Sequence[tuple[Sequence[DocumentRef], Sequence[WriteResult]]]
+def _deliver_batch(
+    engines: Engines, outbox: IOutbox, claim: IClaim, secondary: str, batch: _Batch,
+    report: DeliveryReport,
+) -> None:  # fmt: skip
+    """Draw, load and write, once more for what was superseded; then acknowledge."""
+    applied: list[OutboxEntry] = []
+    left: list[DocumentRef] = list(batch)
+    for _ in range(MOST_ROUNDS):
+        snapshot = engines.versions.drawn(outbox, partial(claim.draw_and_load, left))
+        written = _write(engines, secondary, batch, left, snapshot)
+        left = _settle(engines, claim, batch, snapshot, written, applied, report)
+        if not left:
+            break
+        engines.versions.overtake(outbox, [one for _, of in written for one in of])
+    claim.acknowledge(applied)
+    report.entries += len(applied)
+
+
+_Written = Sequence[tuple[Sequence[DocumentRef], Sequence[WriteResult]]]
 
 
 def _write(
-    engines: Engines, secondary: str, batch: _Batch, snapshot: Snapshot
-) -> _Results:
+    engines: Engines,
+    secondary: str,
+    batch: _Batch,
+    left: Sequence[DocumentRef],
+    snapshot: Snapshot,
+) -> _Written:
     """Write documents; the results for each model's, in the order of these."""
     found: list[tuple[Sequence[DocumentRef], Sequence[WriteResult]]] = []
-    for model, refs in _by_model(batch, snapshot).items():
+    for model, refs in _by_model(left, snapshot).items():
         respelled = _respelled(snapshot, model, refs)
         results = engines.secondaries[secondary].write(
             engines.schemas[model], _writes(snapshot, batch, [*refs, *respelled])
@@ -262,25 +280,34 @@ def _settle(
     claim: IClaim,
     batch: _Batch,
     snapshot: Snapshot,
-    written: _Results,
+    written: _Written,
+    applied: list[OutboxEntry],
     report: DeliveryReport,
-) -> None:
-    """Remove the entries of what has arrived, and count what was refused."""
-    applied: list[OutboxEntry] = []
+) -> list[DocumentRef]:
+    """Count what became of documents; those that have to be written once more.
+
+    :param applied: gets the entries of what has arrived.
+    """
+    again: list[DocumentRef] = []
     for ref, reason in snapshot.errors.items():
         _refuse(engines, claim, batch[ref], reason, report)
     for refs, results in written:
         # First the documents under the ids that their rows have, then their entries.
-        landed = all(result.outcome in _APPLIED for result in results[len(refs) :])
+        others = {result.outcome for result in results[len(refs) :]}
+        landed = others <= {Outcome.WRITTEN}
         for ref, result in zip(refs, results, strict=False):
             if result.outcome is Outcome.REFUSED:
                 _refuse(engines, claim, batch[ref], result.reason or "", report)
-            elif result.outcome in _APPLIED and (landed or _exists(snapshot, ref)):
-                applied.extend(batch[ref])
+            elif result.outcome is Outcome.SUPERSEDED:
+                again.append(ref)
+            elif result.outcome is Outcome.WRITTEN:
+                if landed or _exists(snapshot, ref):
+                    applied.extend(batch[ref])
+                elif Outcome.SUPERSEDED in others:
+                    again.append(ref)
         for result in results:
             report.count(result.outcome)
-    claim.acknowledge(applied)
-    report.entries += len(applied)
+    return again
 
 
 def put_aside(engines: Engines, outbox: IOutbox, error: Exception) -> None:
@@ -295,9 +322,11 @@ def put_aside(engines: Engines, outbox: IOutbox, error: Exception) -> None:
             _refuse(engines, claim, [entry], reason, report)
 
 
-def _by_model(batch: _Batch, snapshot: Snapshot) -> dict[str, list[DocumentRef]]:
+def _by_model(
+    left: Sequence[DocumentRef], snapshot: Snapshot
+) -> dict[str, list[DocumentRef]]:
     models: dict[str, list[DocumentRef]] = {}
-    for ref in batch:
+    for ref in left:
         if ref not in snapshot.errors:
             models.setdefault(ref.model, []).append(ref)
     return models

@@ -10,6 +10,7 @@ from nefertari_engine_base.encoding import content_hash
 from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.interfaces import IOutbox, ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.sync.delivery import MOST_ROUNDS
 from nefertari_engine_base.values import (
     DeliveryReport,
     DocumentRef,
@@ -74,23 +75,28 @@ def _write_batch(
     """Draw, load and write documents; the version, and what became of them."""
     refs = [DocumentRef(schema.name, id_) for id_ in ids]
     load = partial(outbox.draw_and_load, refs)
-    while True:
+    report, first = DeliveryReport(), 0
+    for _ in range(MOST_ROUNDS):
         snapshot = engines.versions.drawn(outbox, load)
+        first = first or snapshot.version
         writes = _writes(schema, snapshot, refs)
         results: list[WriteResult] = []
         for secondary in engines.secondaries.values():
             chosen = _different(secondary, schema, writes) if only_different else writes
             results += secondary.write(schema, chosen)
-        if not engines.versions.is_set_back(outbox, results):
+        report.errors.extend(snapshot.errors.items())
+        for result in results:
+            report.count(result.outcome)
+            if result.outcome is Outcome.REFUSED:
+                ref = DocumentRef(schema.name, result.id)
+                report.errors.append((ref, result.reason or ""))
+        superseded = {r.id for r in results if r.outcome is Outcome.SUPERSEDED}
+        if not superseded:
             break
-    report = DeliveryReport()
-    report.errors.extend(snapshot.errors.items())
-    for result in results:
-        report.count(result.outcome)
-        if result.outcome is Outcome.REFUSED:
-            ref = DocumentRef(schema.name, result.id)
-            report.errors.append((ref, result.reason or ""))
-    return snapshot.version, report
+        engines.versions.overtake(outbox, results)
+        refs = [ref for ref in refs if ref.id in superseded]
+        load = partial(outbox.draw_and_load, refs)
+    return first, report
 
 
 def _writes(

@@ -10,8 +10,8 @@ one. What tells:
 * a write is superseded by a version that is not below one that is drawn afterwards. The
   index remembers the versions of deleted documents as well, which nobody can ask for.
 
-A version conflict is as good as a write only if this primary can have drawn the version
-that is there.
+A version conflict alone proves nothing: soon after a restore, others may have drawn
+what the index has from before it. So who meets one draws, loads and writes again.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ class Versions:
         self._engines = engines
         self._checked: dict[IOutbox, int] = {}
         self._drawn: dict[IOutbox, int] = {}
-        self._checks = 0
 
     def drawn(self, outbox: IOutbox, draw: Callable[[], T]) -> T:
         """What ``draw`` returns, with a version above those of the index.
@@ -70,11 +69,8 @@ class Versions:
         self._drawn[outbox] = max(version, self._drawn.get(outbox, 0))
         return found
 
-    def is_set_back(self, outbox: IOutbox, results: Iterable[WriteResult]) -> bool:
-        """Whether what has superseded writes proves that the primary was set back.
-
-        If so, versions to come are above it, and the writes have to be repeated.
-        """
+    def overtake(self, outbox: IOutbox, results: Iterable[WriteResult]) -> None:
+        """Make sure that versions to come are above what has superseded writes."""
         there = max(
             (
                 result.stored
@@ -84,13 +80,11 @@ class Versions:
             default=0,
         )
         if there == 0:
-            return False
-        checks = self._checks
+            return
         # What is there was so before this is drawn.
         now = self.drawn(outbox, partial(outbox.draw_and_load, ()))
         if now.version <= there:
             self.check(outbox, there)
-        return self._checks != checks
 
     def check(self, outbox: IOutbox, above: int = 0) -> None:
         """Ask the index for its highest version, and go on above that.
@@ -106,7 +100,6 @@ class Versions:
             _log.warning(_SET_BACK, max(above, *highest, 0))
         outbox.advance_version(max(above, *highest, 0))
         # What was drawn before says nothing any more.
-        self._checks += 1
         self._drawn.pop(outbox, None)
         self._checked[outbox] = outbox.generation
 

@@ -48,8 +48,8 @@ class Outcome(StrEnum):
     """What the secondary says of one write."""
 
     WRITTEN = "written"
-    #: A newer version is there already. That is as good as written, if this primary can
-    #: have drawn it.
+    #: A newer version is there already. That is as good as written, if this primary has
+    #: drawn it.
     SUPERSEDED = "superseded"
     #: The document itself was refused; trying again will not help by itself.
     REFUSED = "refused"

@@ -159,7 +159,8 @@ class Writer:
 
     def append(self, session):
         movie, director = self.a_movie(session), self.some(session, Director, 4)
-        if movie and director:
+        # To ask for the director may have deleted the movie.
+        if movie and director and movie in session:
             director.films.append(movie)
 
     def delete(self, session):

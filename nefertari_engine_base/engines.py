@@ -30,8 +30,9 @@ from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.setting_up import is_setting_up
 from nefertari_engine_base.settings import CaptureMode, EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
-from nefertari_engine_base.sync.delivery import Pause, VersionCheck
+from nefertari_engine_base.sync.delivery import VersionCheck
 from nefertari_engine_base.sync.losses import IndexWatch
+from nefertari_engine_base.sync.pause import Pause
 from nefertari_engine_base.sync.related import DependencyGraph
 
 # The application that a model belongs to: the one configured last. A class has one
@@ -50,7 +51,7 @@ class Engines:
     :attr graph: which documents a change touches.
     :attr versions: see :class:`~nefertari_engine_base.sync.delivery.VersionCheck`.
     :attr watch: see :class:`~nefertari_engine_base.sync.losses.IndexWatch`.
-    :attr pause: see :class:`~nefertari_engine_base.sync.delivery.Pause`.
+    :attr pause: see :class:`~nefertari_engine_base.sync.pause.Pause`.
     """
 
     def __init__(self, registry: Registry, settings: EngineSettings) -> None:

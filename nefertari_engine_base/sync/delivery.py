@@ -18,7 +18,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,6 +44,10 @@ T = TypeVar("T")
 
 #: The longest time until a refused document is tried again, in seconds.
 LONGEST_RETRY_DELAY = 3600.0
+
+#: So many claims are given up for versions to be moved ahead, each for a session of the
+#: server that was not known before.
+_CLAIMS_MOVED_AHEAD_FOR = 10
 
 #: Outcomes after which the index holds the change, or something newer.
 _APPLIED = (Outcome.WRITTEN, Outcome.SUPERSEDED)
@@ -90,9 +94,32 @@ def deliver(
         wait for the next delivery.
     """
     most = limit if ids is None else math.inf
-    with _announced(engines) as report, outbox.claim(limit, ids) as claim:
+    claims = partial(outbox.claim, limit, ids)
+    with _announced(engines) as report, _claimed(engines, outbox, claims) as claim:
         _deliver_claimed(engines, outbox, claim, limit, most, report)
     return report
+
+
+@contextmanager
+def _claimed(
+    engines: Engines,
+    outbox: IOutbox,
+    claims: Callable[[], AbstractContextManager[IClaim]],
+) -> Iterator[IClaim]:
+    """A claim, with versions that are known to be above those of the index.
+
+    They are moved ahead while nothing is claimed: who holds a transaction behind a
+    pooler, and waits for another, may wait for all who do the same.
+    """
+    versions = engines.versions
+    for _ in range(_CLAIMS_MOVED_AHEAD_FOR):
+        with claims() as claim:
+            if not claim.entries or versions.is_checked(outbox):
+                yield claim
+                return
+        versions.check(outbox)
+    with claims() as claim:
+        yield claim
 
 
 @contextmanager
@@ -150,7 +177,11 @@ def deliver_inline(
     try:
         for start in range(0, len(named), size):
             own = named[start : start + size]
-            with _announced(engines) as report, outbox.claim_own(own) as claim:
+            claims = partial(outbox.claim_own, own)
+            with (
+                _announced(engines) as report,
+                _claimed(engines, outbox, claims) as claim,
+            ):
                 _deliver_claimed(engines, outbox, claim, size, size, report)
             _all_taken(report)
         for start in range(0, len(ids), size):
@@ -166,30 +197,6 @@ def deliver_inline(
 def _all_taken(report: DeliveryReport) -> None:
     if report.deferred:
         raise SecondaryUnavailable(f"{report.deferred} writes were put off.")
-
-
-class Pause:
-    """For how long this process does without the secondary where it can.
-
-    A commit must not wait for a server that was dead a moment ago: its delivery is
-    left to a worker. Nor must a read that the primary can answer.
-    """
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    @property
-    def active(self) -> bool:
-        """Whether the pause still lasts."""
-        return time.monotonic() < self._until
-
-    def begin(self, seconds: float) -> None:
-        """Begin a pause of this many seconds."""
-        self._until = time.monotonic() + seconds
-
-    def end(self) -> None:
-        """End the pause: the secondary is known to answer."""
-        self._until = 0.0
 
 
 class VersionCheck:
@@ -210,16 +217,25 @@ class VersionCheck:
         :param draw: draws a version, and may load documents after that.
         :raises SecondaryUnavailable: if the secondary cannot be asked.
         """
-        if not self._is_checked(outbox):
+        if not self.is_checked(outbox):
             self._move_ahead(outbox)
         drawn = draw()
-        if not self._is_checked(outbox):
+        if not self.is_checked(outbox):
             # Drawing has opened a connection, perhaps to another server.
             self._move_ahead(outbox)
             drawn = draw()
         return drawn
 
-    def _is_checked(self, outbox: IOutbox) -> bool:
+    def check(self, outbox: IOutbox) -> None:
+        """Move versions ahead of those of the index, unless that was done.
+
+        :raises SecondaryUnavailable: if the secondary cannot be asked.
+        """
+        if not self.is_checked(outbox):
+            self._move_ahead(outbox)
+
+    def is_checked(self, outbox: IOutbox) -> bool:
+        """Whether that was done since a connection of deliveries was opened last."""
         return bool(self._checked.get(outbox) == outbox.generation)
 
     def _move_ahead(self, outbox: IOutbox) -> None:

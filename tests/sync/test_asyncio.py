@@ -29,12 +29,13 @@ def async_url(database_url):
     return url.set(drivername="postgresql+asyncpg", query={}), schema
 
 
-def configured(primary, search_url, prefix, sync):
+def configured(primary, search_url, prefix, sync, capture):
     config = Configurator(
         settings={
             "elasticsearch.hosts": search_url,
             "elasticsearch.index_prefix": prefix,
             "nefertari.sync": sync,
+            "nefertari.capture": capture,
         }
     )
     config.include("nefertari_engine_base")
@@ -64,16 +65,17 @@ def titles(engines):
 EXPECTED = ["Alien"] * 3 + ["Aliens", None] + ["Alien"] * 4
 
 
+@pytest.mark.parametrize("capture", ["session", "triggers"])
 @pytest.mark.parametrize("sync", ["inline", "worker"])
 def test_sessions_of_asyncio_are_followed_and_delivered(
-    async_url, database_url, elasticsearch_url, index_prefix, sync, caplog
+    async_url, database_url, elasticsearch_url, index_prefix, sync, capture, caplog
 ):
     url, schema = async_url
     args = {} if schema is None else {"server_settings": {"search_path": schema}}
     engine = create_async_engine(url, connect_args=args)
     delivery = sa.create_engine(database_url) if schema else None
-    primary = SQLAlchemyEngine(engine.sync_engine, delivery=delivery)
-    engines = configured(primary, elasticsearch_url, index_prefix, sync)
+    primary = SQLAlchemyEngine(engine.sync_engine, capture=capture, delivery=delivery)
+    engines = configured(primary, elasticsearch_url, index_prefix, sync, capture)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
 
@@ -89,9 +91,11 @@ def test_sessions_of_asyncio_are_followed_and_delivered(
             drain(engines)
         assert titles(engines) == EXPECTED
         assert sum(outbox.waiting() for outbox in engines.outboxes()) == 0
-        engines.secondary.client.indices.delete(index=f"{index_prefix}-*-000001")
+        client = engines.secondary.client
+        client.indices.delete(
+            index=",".join(client.indices.get(index=f"{index_prefix}-*"))
+        )
         engines.close()
-        del engines, primary
         gc.collect()
     assert "MissingGreenlet" not in caplog.text
     assert "Delivery put off" not in caplog.text

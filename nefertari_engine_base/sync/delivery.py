@@ -75,6 +75,11 @@ class _Batch(dict[DocumentRef, list[OutboxEntry]]):
             self.paths[ref] = path
         entries.append(entry)
 
+    def leave(self, model: str) -> None:
+        """Leave the entries of a model to others."""
+        for ref in [ref for ref in self if ref.model == model]:
+            del self[ref]
+
     def why(self, ref: DocumentRef) -> str:
         """Why a document is written; see :mod:`.values.inspection`."""
         path = self.paths.get(ref)
@@ -94,7 +99,8 @@ def deliver(
         wait for the next delivery.
     """
     most = limit if ids is None else math.inf
-    claims = partial(outbox.claim, limit, ids)
+    without = engines.forms.without(outbox) if ids is None else ()
+    claims = partial(outbox.claim, limit, ids, without)
     with _announced(engines) as report, _claimed(engines, outbox, claims) as claim:
         _deliver_claimed(engines, outbox, claim, limit, most, report)
     return report
@@ -149,6 +155,9 @@ def _deliver_claimed(
     for secondary, batch in _resolve(engines, claim, limit, most, report).items():
         load = partial(claim.draw_and_load, list(batch))
         snapshot = engines.versions.drawn(outbox, load)
+        # Whoever has recorded it before the draw has the entries delivered anew.
+        for model in engines.forms.foreign(outbox, claim.recorded_forms()):
+            batch.leave(model)
         _write(engines, claim, secondary, batch, snapshot, report)
     if report.written:
         engines.pause.end()
@@ -299,8 +308,8 @@ def _write(
     report: DeliveryReport,
 ) -> None:
     applied: list[OutboxEntry] = []
-    for ref, reason in snapshot.errors.items():
-        _refuse(engines, claim, batch[ref], reason, report)
+    for ref in batch.keys() & snapshot.errors.keys():
+        _refuse(engines, claim, batch[ref], snapshot.errors[ref], report)
     for model, refs in _by_model(batch, snapshot).items():
         respelled = _respelled(snapshot, model, refs)
         results = engines.secondaries[secondary].write(

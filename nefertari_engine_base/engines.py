@@ -30,8 +30,9 @@ from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.setting_up import is_setting_up
 from nefertari_engine_base.settings import CaptureMode, EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
-from nefertari_engine_base.sync.delivery import Pause
+from nefertari_engine_base.sync.forms import Forms
 from nefertari_engine_base.sync.losses import IndexWatch
+from nefertari_engine_base.sync.pause import Pause
 from nefertari_engine_base.sync.related import DependencyGraph
 from nefertari_engine_base.sync.versions import Versions
 
@@ -51,7 +52,8 @@ class Engines:
     :attr graph: which documents a change touches.
     :attr versions: see :class:`~nefertari_engine_base.sync.versions.Versions`.
     :attr watch: see :class:`~nefertari_engine_base.sync.losses.IndexWatch`.
-    :attr pause: see :class:`~nefertari_engine_base.sync.delivery.Pause`.
+    :attr forms: see :class:`~nefertari_engine_base.sync.forms.Forms`.
+    :attr pause: see :class:`~nefertari_engine_base.sync.pause.Pause`.
     """
 
     def __init__(self, registry: Registry, settings: EngineSettings) -> None:
@@ -64,6 +66,7 @@ class Engines:
         self.pause = Pause()
         self.versions = Versions(self)
         self.watch = IndexWatch(self)
+        self.forms = Forms(self)
         self._options: dict[type, SecondaryOptions] = {}
         self._documents: dict[tuple[str, str], type] = {}
         self._linked: set[type] = set()
@@ -244,6 +247,8 @@ class Engines:
             triggers.install()
         for secondary in self.secondaries.values():
             secondary.setup_database()
+        # From here on only processes that have these forms deliver.
+        self.forms.record()
         self.watch.check()
 
     def close(self) -> None:

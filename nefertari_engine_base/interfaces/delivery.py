@@ -33,13 +33,24 @@ class IOutbox(Interface):
     )
 
     def claim(
-        limit: int, ids: Sequence[int] | None = None
+        limit: int, ids: Sequence[int] | None = None, without: Collection[str] = ()
     ) -> AbstractContextManager[IClaim]:
         """Claim entries that are visible, due and claimed by nobody else.
 
         :param limit: how many at most.
         :param ids: only these entries.
+        :param without: models of which none are claimed, unless ``ids`` are given.
         """
+
+    def recorded_forms() -> Mapping[str, str]:
+        """The form of each model's documents that setup has recorded; see
+        :mod:`nefertari_engine_base.sync.forms`."""
+
+    def record_forms(forms: Mapping[str, str]) -> None:
+        """Record the forms of these models' documents."""
+
+    def forget_form(model: str) -> bool:
+        """Remove what is recorded of a model; whether there was anything."""
 
     def claim_own(entries: Sequence[OutboxEntry]) -> AbstractContextManager[IClaim]:
         """Claim entries without path that the caller has committed a moment ago.
@@ -182,6 +193,9 @@ class IClaim(Interface):
 
     def draw_and_load(refs: Sequence[DocumentRef]) -> Snapshot:
         """Draw a version, and then, in a newer snapshot, load these documents."""
+
+    def recorded_forms() -> Mapping[str, str]:
+        """As :meth:`IOutbox.recorded_forms`, after the version was drawn."""
 
     def acknowledge(entries: Sequence[OutboxEntry]) -> None:
         """These are applied: remove them, and with them the dead letters of the same

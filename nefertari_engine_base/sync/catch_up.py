@@ -102,7 +102,7 @@ def catch_up(
 
     # A database may have been restored in its place: documents above its versions would
     # not be found.
-    engines.versions.check(outbox)
+    engines.versions.move_ahead(outbox)
     numbers = outbox.debts(schema.name, engines.secondaries)
     fences = {
         name: engines.versions.drawn(outbox, partial(outbox.fence, name, schema.name))

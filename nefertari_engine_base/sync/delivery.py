@@ -20,8 +20,8 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.refusals import blames_document
 from nefertari_engine_base.sync import failures
+from nefertari_engine_base.sync.batches import Batch
+from nefertari_engine_base.sync.versions import highest_stored
 from nefertari_engine_base.values import (
     DeliveryReport,
     DocumentRef,
@@ -39,7 +41,6 @@ from nefertari_engine_base.values import (
     Write,
     WriteResult,
 )
-from nefertari_engine_base.values.inspection import CHANGE, change_of
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
@@ -51,33 +52,9 @@ LONGEST_RETRY_DELAY = 3600.0
 #: the while. Their entries stay for the next delivery.
 MOST_ROUNDS = 4
 
-
-class _Batch(dict[DocumentRef, list[OutboxEntry]]):
-    """The entries of each document.
-
-    :attr paths: for documents that only embedded rows have led to, by which path.
-    """
-
-    def __init__(self) -> None:
-        self.paths: dict[DocumentRef, str] = {}
-
-    def add(self, entry: OutboxEntry, path: str) -> None:
-        """Add the entry of a document.
-
-        :param path: by which the document was found; empty if it was named.
-        """
-        ref = DocumentRef(entry.touch.model, entry.touch.key)
-        entries = self.setdefault(ref, [])
-        if not path:
-            self.paths.pop(ref, None)
-        elif not entries:
-            self.paths[ref] = path
-        entries.append(entry)
-
-    def why(self, ref: DocumentRef) -> str:
-        """Why a document is written; see :mod:`.values.inspection`."""
-        path = self.paths.get(ref)
-        return change_of(path) if path else CHANGE
+#: So many claims are given up for versions to be moved ahead, each for a session of the
+#: server that was not known before.
+_CLAIMS_MOVED_AHEAD_FOR = 10
 
 
 def deliver(
@@ -93,9 +70,33 @@ def deliver(
         wait for the next delivery.
     """
     most = limit if ids is None else math.inf
-    with _announced(engines) as report, outbox.claim(limit, ids) as claim:
+    without = engines.forms.without(outbox) if ids is None else ()
+    claims = partial(outbox.claim, limit, ids, without)
+    with _announced(engines) as report, _claimed(engines, outbox, claims) as claim:
         _deliver_claimed(engines, outbox, claim, limit, most, report)
     return report
+
+
+@contextmanager
+def _claimed(
+    engines: Engines,
+    outbox: IOutbox,
+    claims: Callable[[], AbstractContextManager[IClaim]],
+) -> Iterator[IClaim]:
+    """A claim, with versions that are known to be above those of the index.
+
+    They are moved ahead while nothing is claimed: who holds a transaction behind a
+    pooler, and waits for another, may wait for all who do the same.
+    """
+    versions = engines.versions
+    for _ in range(_CLAIMS_MOVED_AHEAD_FOR):
+        with claims() as claim:
+            if not claim.entries or versions.is_checked(outbox):
+                yield claim
+                return
+        versions.check(outbox)
+    with claims() as claim:
+        yield claim
 
 
 @contextmanager
@@ -151,7 +152,11 @@ def deliver_inline(
     try:
         for start in range(0, len(named), size):
             own = named[start : start + size]
-            with _announced(engines) as report, outbox.claim_own(own) as claim:
+            claims = partial(outbox.claim_own, own)
+            with (
+                _announced(engines) as report,
+                _claimed(engines, outbox, claims) as claim,
+            ):
                 _deliver_claimed(engines, outbox, claim, size, size, report)
             _all_taken(report)
         for start in range(0, len(ids), size):
@@ -169,43 +174,19 @@ def _all_taken(report: DeliveryReport) -> None:
         raise SecondaryUnavailable(f"{report.deferred} writes were put off.")
 
 
-class Pause:
-    """For how long this process does without the secondary where it can.
-
-    A commit must not wait for a server that was dead a moment ago: its delivery is
-    left to a worker. Nor must a read that the primary can answer.
-    """
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    @property
-    def active(self) -> bool:
-        """Whether the pause still lasts."""
-        return time.monotonic() < self._until
-
-    def begin(self, seconds: float) -> None:
-        """Begin a pause of this many seconds."""
-        self._until = time.monotonic() + seconds
-
-    def end(self) -> None:
-        """End the pause: the secondary is known to answer."""
-        self._until = 0.0
-
-
 def _resolve(
     engines: Engines,
     claim: IClaim,
     limit: int,
     most: float,
     report: DeliveryReport,
-) -> Mapping[str, _Batch]:
+) -> Mapping[str, Batch]:
     """The claimed entries by secondary and document, those with a path expanded.
 
     :param limit: how many documents to find for one entry.
     :param most: after how many documents no further entry is expanded.
     """
-    batches: dict[str, _Batch] = {}
+    batches: dict[str, Batch] = {}
     for entry in claim.entries:
         touch = entry.touch
         if touch.secondary not in engines.secondaries:
@@ -230,26 +211,32 @@ def _resolve(
                 continue
             report.expanded += len(entries)
             report.entries += not entries
-        batch = batches.setdefault(touch.secondary, _Batch())
+        batch = batches.setdefault(touch.secondary, Batch())
         for named in entries:
             batch.add(named, touch.path)
     return batches
 
 
 def _deliver_batch(
-    engines: Engines, outbox: IOutbox, claim: IClaim, secondary: str, batch: _Batch,
+    engines: Engines, outbox: IOutbox, claim: IClaim, secondary: str, batch: Batch,
     report: DeliveryReport,
 ) -> None:  # fmt: skip
     """Draw, load and write, once more for what was superseded; then acknowledge."""
     applied: list[OutboxEntry] = []
     left: list[DocumentRef] = list(batch)
+    there = 0
     for _ in range(MOST_ROUNDS):
-        snapshot = engines.versions.drawn(outbox, partial(claim.draw_and_load, left))
+        load = partial(claim.draw_and_load, left)
+        snapshot = engines.versions.drawn(outbox, load, there)
+        # Whoever has recorded it before the draw has the entries delivered anew.
+        for model in engines.forms.foreign(outbox, claim.recorded_forms()):
+            batch.leave(model)
+        left = [ref for ref in left if ref in batch]
         written = _write(engines, secondary, batch, left, snapshot)
         left = _settle(engines, claim, batch, snapshot, written, applied, report)
         if not left:
             break
-        engines.versions.overtake(outbox, [one for _, of in written for one in of])
+        there = highest_stored(one for _, results in written for one in results)
     claim.acknowledge(applied)
     report.entries += len(applied)
 
@@ -260,7 +247,7 @@ _Written = Sequence[tuple[Sequence[DocumentRef], Sequence[WriteResult]]]
 def _write(
     engines: Engines,
     secondary: str,
-    batch: _Batch,
+    batch: Batch,
     left: Sequence[DocumentRef],
     snapshot: Snapshot,
 ) -> _Written:
@@ -278,7 +265,7 @@ def _write(
 def _settle(
     engines: Engines,
     claim: IClaim,
-    batch: _Batch,
+    batch: Batch,
     snapshot: Snapshot,
     written: _Written,
     applied: list[OutboxEntry],
@@ -289,8 +276,8 @@ def _settle(
     :param applied: gets the entries of what has arrived.
     """
     again: list[DocumentRef] = []
-    for ref, reason in snapshot.errors.items():
-        _refuse(engines, claim, batch[ref], reason, report)
+    for ref in batch.keys() & snapshot.errors.keys():
+        _refuse(engines, claim, batch[ref], snapshot.errors[ref], report)
     for refs, results in written:
         # First the documents under the ids that their rows have, then their entries.
         others = {result.outcome for result in results[len(refs) :]}
@@ -352,7 +339,7 @@ def _exists(snapshot: Snapshot, ref: DocumentRef) -> bool:
 
 
 def _writes(
-    snapshot: Snapshot, batch: _Batch, refs: Sequence[DocumentRef]
+    snapshot: Snapshot, batch: Batch, refs: Sequence[DocumentRef]
 ) -> list[Write]:
     return [
         Write(

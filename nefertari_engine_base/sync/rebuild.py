@@ -11,6 +11,7 @@ from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.interfaces import IOutbox, ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
 from nefertari_engine_base.sync.delivery import MOST_ROUNDS
+from nefertari_engine_base.sync.versions import highest_stored
 from nefertari_engine_base.values import (
     DeliveryReport,
     DocumentRef,
@@ -75,9 +76,9 @@ def _write_batch(
     """Draw, load and write documents; the version, and what became of them."""
     refs = [DocumentRef(schema.name, id_) for id_ in ids]
     load = partial(outbox.draw_and_load, refs)
-    report, first = DeliveryReport(), 0
+    report, first, there = DeliveryReport(), 0, 0
     for _ in range(MOST_ROUNDS):
-        snapshot = engines.versions.drawn(outbox, load)
+        snapshot = engines.versions.drawn(outbox, load, there)
         first = first or snapshot.version
         writes = _writes(schema, snapshot, refs)
         results: list[WriteResult] = []
@@ -93,7 +94,7 @@ def _write_batch(
         superseded = {r.id for r in results if r.outcome is Outcome.SUPERSEDED}
         if not superseded:
             break
-        engines.versions.overtake(outbox, results)
+        there = highest_stored(results)
         refs = [ref for ref in refs if ref.id in superseded]
         load = partial(outbox.draw_and_load, refs)
     return first, report

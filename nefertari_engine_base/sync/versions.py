@@ -18,11 +18,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from nefertari_engine_base.interfaces import IOutbox
-from nefertari_engine_base.values import Outcome, Snapshot, WriteResult
+from nefertari_engine_base.values import Snapshot, WriteResult
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
@@ -46,65 +45,59 @@ class Versions:
         self._checked: dict[IOutbox, int] = {}
         self._drawn: dict[IOutbox, int] = {}
 
-    def drawn(self, outbox: IOutbox, draw: Callable[[], T]) -> T:
+    def drawn(self, outbox: IOutbox, draw: Callable[[], T], above: int = 0) -> T:
         """What ``draw`` returns, with a version above those of the index.
 
         :param draw: draws a version, and may load documents after that.
+        :param above: a version that the index has, and that was seen before.
         :raises SecondaryUnavailable: if the secondary cannot be asked.
         """
-        if not self._is_checked(outbox):
-            self.check(outbox)
-        before = self._drawn.get(outbox, 0)
+        self.check(outbox)
+        before = max(above, self._drawn.get(outbox, 0))
         found = draw()
-        if not self._is_checked(outbox):
+        if not self.is_checked(outbox):
             # Drawing has opened a connection, perhaps to another server.
-            self.check(outbox)
+            self.move_ahead(outbox)
             found = draw()
-        version = _version(found)
-        if version <= before:
-            self.check(outbox, before)
+        if _version(found) <= before:
+            _log.warning(_SET_BACK, before)
+            self.move_ahead(outbox, before)
             found = draw()
-            version = _version(found)
         # Another thread may have drawn a higher one meanwhile.
-        self._drawn[outbox] = max(version, self._drawn.get(outbox, 0))
+        self._drawn[outbox] = max(_version(found), self._drawn.get(outbox, 0))
         return found
 
-    def overtake(self, outbox: IOutbox, results: Iterable[WriteResult]) -> None:
-        """Make sure that versions to come are above what has superseded writes."""
-        there = max(
-            (
-                result.stored
-                for result in results
-                if result.outcome is Outcome.SUPERSEDED and result.stored is not None
-            ),
-            default=0,
-        )
-        if there == 0:
-            return
-        # What is there was so before this is drawn.
-        now = self.drawn(outbox, partial(outbox.draw_and_load, ()))
-        if now.version <= there:
-            self.check(outbox, there)
+    def check(self, outbox: IOutbox) -> None:
+        """Move versions ahead of those of the index, unless that was done.
 
-    def check(self, outbox: IOutbox, above: int = 0) -> None:
+        :raises SecondaryUnavailable: if the secondary cannot be asked.
+        """
+        if not self.is_checked(outbox):
+            self.move_ahead(outbox)
+
+    def is_checked(self, outbox: IOutbox) -> bool:
+        """Whether that was done since a connection of deliveries was opened last."""
+        return bool(self._checked.get(outbox) == outbox.generation)
+
+    def move_ahead(self, outbox: IOutbox, above: int = 0) -> None:
         """Ask the index for its highest version, and go on above that.
 
-        :param above: a version that is known; the primary was set back.
+        :param above: another version to be above of.
         :raises SecondaryUnavailable: if the secondary cannot be asked.
         """
         self._engines.watch.look()
         schemas = list(self._engines.schemas.values())
         secondaries = self._engines.secondaries.values()
         highest = [secondary.highest_version(schemas) for secondary in secondaries]
-        if above:
-            _log.warning(_SET_BACK, max(above, *highest, 0))
         outbox.advance_version(max(above, *highest, 0))
         # What was drawn before says nothing any more.
         self._drawn.pop(outbox, None)
         self._checked[outbox] = outbox.generation
 
-    def _is_checked(self, outbox: IOutbox) -> bool:
-        return bool(self._checked.get(outbox) == outbox.generation)
+
+def highest_stored(results: Iterable[WriteResult]) -> int:
+    """The highest version that has superseded a write; 0 if none has told it."""
+    return max((result.stored or 0 for result in results), default=0)
 
 
 def _version(found: Snapshot | int) -> int:

@@ -32,6 +32,7 @@ from nefertari_engine_base.testing.primary_reading import (
     RelatedSortSuite,
 )
 from nefertari_engine_base.testing.primary_refusing import RefusingSuite
+from nefertari_engine_base.testing.primary_rolling import RollingSuite
 from nefertari_engine_base.testing.primary_transactions import (
     LeasingSuite,
     LockingSuite,
@@ -81,6 +82,7 @@ class PrimaryEngineSuite(
     RefusingSuite,
     OwingSuite,
     ReadingSuite,
+    RollingSuite,
 ):
     """Subclass it and provide the fixture ``bench``; see the module."""
 

@@ -11,10 +11,11 @@ from tools.servers.elasticsearch import Elasticsearch
 from tools.servers.errors import ServersError
 from tools.servers.mongodb import MongoDB
 from tools.servers.opensearch import OpenSearch
+from tools.servers.pgbouncer import PgBouncer
 from tools.servers.postgresql import PostgreSQL
 from tools.servers.recipe import Recipe
 from tools.servers.server import ExternalServer, OwnServer, Server
-from tools.servers.settings import NAMES, Settings, url_variable
+from tools.servers.settings import Settings, url_variable
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ _RECIPES: Mapping[str, type[Recipe]] = {
     "opensearch": OpenSearch,
     "postgresql": PostgreSQL,
     "mongodb": MongoDB,
+    "pgbouncer": PgBouncer,
 }
 
 
@@ -33,7 +35,7 @@ def recipe_of(name: str, settings: Settings) -> Recipe:
     """
     if name not in _RECIPES:
         raise ServersError(
-            f"There is no server {name!r}. Choose from: {', '.join(NAMES)}."
+            f"There is no server {name!r}. Choose from: {', '.join(_RECIPES)}."
         )
     return _RECIPES[name](settings)
 

@@ -10,6 +10,9 @@ from tools.servers.errors import ServersError
 
 NAMES = ("elasticsearch", "opensearch", "postgresql", "mongodb")
 
+#: What stands before another server, whose URL the environment has to give.
+BEFORE_OTHERS = ("pgbouncer",)
+
 MONGODB_STORAGES = ("memory", "h2")
 
 
@@ -57,7 +60,10 @@ class Settings:
         :raises ServersError: if a variable has a value that makes no sense.
         """
         environ = os.environ if environ is None else environ
-        urls = {name: environ.get(url_variable(name), "") for name in NAMES}
+        urls = {
+            name: environ.get(url_variable(name), "")
+            for name in (*NAMES, *BEFORE_OTHERS)
+        }
         java_home = environ.get("JAVA_HOME")
         return cls(
             cache=_cache_folder(environ),

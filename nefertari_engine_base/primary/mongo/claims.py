@@ -135,6 +135,10 @@ class OwnClaim:
             found.setdefault(entry_of(one).touch, []).append(one["_id"])
         return found
 
+    def recorded_forms(self) -> Mapping[str, str]:
+        """See :meth:`IClaim.recorded_forms`."""
+        return self.source.recorded_forms()
+
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`.
 

@@ -53,6 +53,7 @@ class Collections:
     :attr debts: that documents of a model may differ from their index.
     :attr indices: what is remembered of the index of each model, by its place; and,
         without a place, the fence of the model.
+    :attr forms: the form of each model's documents, by the last setup.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -65,6 +66,7 @@ class Collections:
         self.workers = safe["nefertari_worker"]
         self.debts = safe["nefertari_debt"]
         self.indices = safe["nefertari_index"]
+        self.forms = safe["nefertari_form"]
         self._counters = safe["nefertari_counter"]
         self._database = safe
         self.renew()

@@ -147,13 +147,18 @@ class MongoOutbox(Indebted):
         self.confirmations.flush()
 
     @contextmanager
-    def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
+    def claim(
+        self,
+        limit: int,
+        ids: Sequence[int] | None = None,
+        without: Collection[str] = (),
+    ) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim`."""
         name = str(uuid4())
         self.flush()
         with translated_errors():
             now = self.collections.now()
-            stored = self._mark(name, now, limit, ids)
+            stored = self._mark(name, now, limit, ids, without)
             chosen = None if ids is None else frozenset(ids)
             claim = LeasingClaim(self, name, stored, now, limit, chosen)
             try:
@@ -163,13 +168,20 @@ class MongoOutbox(Indebted):
                     claim.release()
 
     def _mark(
-        self, name: str, now: float, limit: int, ids: Sequence[int] | None
+        self,
+        name: str,
+        now: float,
+        limit: int,
+        ids: Sequence[int] | None,
+        without: Collection[str],
     ) -> list[dict[str, Any]]:
         """Give entries the name of a claim; they as they are then."""
         outbox = self.collections.outbox
         free: dict[str, Any] = {"dead_at": None, "claimed_until": {"$lt": now}}
         if ids is None:
             wanted = {**free, "due_at": {"$lte": now}}
+            if without:
+                wanted["model"] = {"$nin": list(without)}
         else:
             wanted = {**free, "_id": {"$in": homes_of(ids[:limit])}}
         order = [("due_at", 1), ("_id", 1)]
@@ -257,6 +269,23 @@ class MongoOutbox(Indebted):
         """See :meth:`IOutbox.heartbeat`."""
         with translated_errors():
             status.heartbeat(self.collections, name, uptime, documents, per_second)
+
+    def recorded_forms(self) -> Mapping[str, str]:
+        """See :meth:`IOutbox.recorded_forms`."""
+        with translated_errors():
+            return {one["_id"]: one["form"] for one in self.collections.forms.find()}
+
+    def record_forms(self, forms: Mapping[str, str]) -> None:
+        """See :meth:`IOutbox.record_forms`."""
+        with translated_errors():
+            for model, form in forms.items():
+                change = {"$set": {"form": form}}
+                self.collections.forms.update_one({"_id": model}, change, upsert=True)
+
+    def forget_form(self, model: str) -> bool:
+        """See :meth:`IOutbox.forget_form`."""
+        with translated_errors():
+            return bool(self.collections.forms.delete_one({"_id": model}).deleted_count)
 
     def forget_worker(self, name: str) -> None:
         """See :meth:`IOutbox.forget_worker`."""

@@ -17,10 +17,13 @@ from nefertari_engine_base.engines import engines_of
 from nefertari_engine_base.exceptions import ConfigurationError
 
 try:
-    from sqlalchemy import engine_from_config
+    from sqlalchemy import engine_from_config, event
 
     from nefertari_engine_base.primary.sqla.engine import SQLAlchemyEngine
-    from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
+    from nefertari_engine_base.primary.sqla.own_sessions import (
+        Timeouts,
+        note_pooler,
+    )
 except ImportError as error:
     raise ConfigurationError(
         'SQLAlchemy is missing: pip install "nefertari-es[sqla]".'
@@ -48,8 +51,12 @@ def includeme(config: Configurator) -> None:
             "sqlalchemy.url = sqlite:///%(here)s/app.sqlite"
         )
     known = engines_of(config.registry).settings
+    made = engine_from_config(settings, "sqlalchemy.")
+    if made.dialect.driver == "psycopg":
+        # Behind a pooler it must prepare nothing, which no setting could say.
+        event.listen(made, "connect", note_pooler)
     engine = SQLAlchemyEngine(
-        engine_from_config(settings, "sqlalchemy."),
+        made,
         capture=known.capture,
         is_ours=True,
         timeouts=Timeouts(

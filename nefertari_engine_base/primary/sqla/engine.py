@@ -217,12 +217,14 @@ class SQLAlchemyEngine:
         """
         models = [known.model for known in self._known_schemas().values()]
         for engine in self.binds.engines:
+            outbox = self._outbox_for(engine)
+            used = self._waiting(engine)
             if engine.dialect.name == "sqlite":
-                with engine.connect() as connection:
+                with used.connect() as connection:
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             for metadata, tables in self.binds.tables(engine, models):
-                metadata.create_all(engine, tables)
-            self._outbox_for(engine).setup()
+                metadata.create_all(used, tables)
+            outbox.setup()
 
     def outboxes(self) -> Sequence[SQLOutbox]:
         """See :meth:`IPrimaryEngine.outboxes`."""
@@ -243,6 +245,12 @@ class SQLAlchemyEngine:
             self._outboxes[engine] = outbox
             outbox.announces = self._announces
         return outbox
+
+    def _waiting(self, engine: Engine) -> Engine:
+        """An engine on the same database whose driver waits."""
+        if engine.dialect.is_async:
+            return self._outbox_for(engine).engine
+        return engine
 
     def announce_entries(self) -> None:
         """See :meth:`IPrimaryEngine.announce_entries`."""
@@ -265,7 +273,7 @@ class SQLAlchemyEngine:
 
         return [
             Triggers(
-                engine,
+                self._waiting(engine),
                 partial(captures, engine),
                 secondaries,
                 announces=self._announces,

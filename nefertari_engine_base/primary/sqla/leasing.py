@@ -8,7 +8,7 @@ dies leaves marks that expire.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -47,7 +47,11 @@ _FREE = (
 )
 _DUE = (
     select(outbox.c.id)
-    .where(*_FREE, outbox.c.due_at <= epoch_now())
+    .where(
+        *_FREE,
+        outbox.c.due_at <= epoch_now(),
+        outbox.c.model.not_in(bindparam("without", expanding=True)),
+    )
     .order_by(outbox.c.due_at, outbox.c.id)
     .limit(bindparam("limit"))
     .scalar_subquery()
@@ -105,13 +109,18 @@ class LeasingOutbox(SQLOutbox):
     _is_there = False
 
     @contextmanager
-    def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
+    def claim(
+        self,
+        limit: int,
+        ids: Sequence[int] | None = None,
+        without: Collection[str] = (),
+    ) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim`."""
         name = str(uuid4())
         with self.translated_errors():
             with self.engine.begin() as connection:
                 if ids is None:
-                    values = {"name": name, "limit": limit}
+                    values = {"name": name, "limit": limit, "without": list(without)}
                     rows = connection.execute(_CLAIM_DUE, values)
                 else:
                     values = {"name": name, "ids": ids[:limit]}
@@ -200,6 +209,10 @@ class OwnClaim(SQLClaim):
         snapshot = self.source.draw_and_load(refs)
         self._version = snapshot.version
         return snapshot
+
+    def recorded_forms(self) -> Mapping[str, str]:
+        """See :meth:`IClaim.recorded_forms`."""
+        return self.source.recorded_forms()
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""

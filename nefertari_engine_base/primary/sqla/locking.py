@@ -9,7 +9,7 @@ https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -26,6 +26,7 @@ from nefertari_engine_base.primary.sqla.debts import (
     raise_fence,
 )
 from nefertari_engine_base.primary.sqla.entries import entry_of
+from nefertari_engine_base.primary.sqla.forms import recorded_forms
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
     UnreadableRows,
@@ -100,11 +101,18 @@ class LockingOutbox(SQLOutbox):
         self._place: str | None = None
 
     @contextmanager
-    def claim(self, limit: int, ids: Sequence[int] | None = None) -> Iterator[IClaim]:
+    def claim(
+        self,
+        limit: int,
+        ids: Sequence[int] | None = None,
+        without: Collection[str] = (),
+    ) -> Iterator[IClaim]:
         """See :meth:`IOutbox.claim`."""
         with self.transaction() as connection:
             if ids is None:
-                rows = fetch(connection, CLAIM_DUE, {"limit": limit})
+                rows = fetch(
+                    connection, CLAIM_DUE, {"limit": limit, "without": list(without)}
+                )
             else:
                 rows = fetch(connection, CLAIM_IDS, {"ids": array_literal(ids[:limit])})
             yield LockingClaim(self, [entry_of(row[:-1]) for row in rows], connection)
@@ -354,6 +362,10 @@ class LockingClaim(SQLClaim):
         )[0]
         self._version, self._obsolete = version, dead_letters.by_entry(pairs)
         return Snapshot(version, *self.source.load(self._connection, refs))
+
+    def recorded_forms(self) -> Mapping[str, str]:
+        """See :meth:`IClaim.recorded_forms`."""
+        return recorded_forms(self._connection)
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""

@@ -27,6 +27,7 @@ from nefertari_engine_base.primary.sqla.entries import (
     insert_untold,
     rows_of,
 )
+from nefertari_engine_base.primary.sqla.forms import Forming
 from nefertari_engine_base.primary.sqla.loading import Loader
 from nefertari_engine_base.primary.sqla.own_engines import Forked, own_engine
 from nefertari_engine_base.primary.sqla.own_sessions import Timeouts
@@ -80,7 +81,7 @@ LoaderOf = Callable[[str], Loader]
 
 
 @implementer(IOutbox)
-class SQLOutbox(Indebted):
+class SQLOutbox(Forming, Indebted):
     """See :class:`~nefertari_engine_base.interfaces.IOutbox`.
 
     :param engine: the application's engine; ours is made from it.
@@ -107,7 +108,10 @@ class SQLOutbox(Indebted):
 
     @abstractmethod
     def claim(
-        self, limit: int, ids: Sequence[int] | None = None
+        self,
+        limit: int,
+        ids: Sequence[int] | None = None,
+        without: Collection[str] = (),
     ) -> AbstractContextManager[IClaim]:
         """See :meth:`IOutbox.claim`."""
 

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from nefertari_engine_base.exceptions import InvalidDocumentId
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters
+from nefertari_engine_base.primary.sqla.forms import recorded_forms
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
     array_literal,
@@ -116,6 +117,10 @@ class OwnClaim(SQLClaim):
             return self.source.documents_of(self._connection, statement, rows)
 
         return (int(version), _numbers(seen), _pairs(pairs)), load
+
+    def recorded_forms(self) -> Mapping[str, str]:
+        """See :meth:`IClaim.recorded_forms`."""
+        return recorded_forms(self._connection)
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""

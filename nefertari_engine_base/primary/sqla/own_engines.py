@@ -43,6 +43,12 @@ def own_engine(engine: Engine) -> Engine:
     :raises ConfigurationError: if there is no such driver for them.
     """
     if is_in_memory(engine):
+        if engine.dialect.is_async:
+            raise ConfigurationError(
+                f"{engine!r} is a database in memory, which only its own connection "
+                f"sees, and that is one of asyncio: deliveries cannot use it. Use a "
+                f"file, or an engine without asyncio."
+            )
         # A second pool would be a second, empty database.
         return engine.execution_options(**{OWN: True})
     if engine.dialect.is_async:

@@ -124,14 +124,10 @@ def prepare_sessions(engine: Engine, timeouts: Timeouts) -> None:
 
     def prepare(connection: Any, record: Any) -> None:
         timeouts.keep_alive(connection)
+        note_pooler(connection, record)
         cursor = connection.cursor()
         try:
-            cursor.execute("SELECT pg_backend_pid()")
-            answering = cursor.fetchone()[0]
-            record.info[_POOLED] = _told_process(connection) not in (None, answering)
-            if record.info[_POOLED]:
-                _prepare_nothing(connection)
-            else:
+            if not record.info[_POOLED]:
                 # For statements without a transaction the driver says no level.
                 level = {"default_transaction_isolation": "read committed"}
                 settings = {**_PLANNING, **timeouts.settings(), **level}
@@ -141,6 +137,23 @@ def prepare_sessions(engine: Engine, timeouts: Timeouts) -> None:
         connection.commit()
 
     event.listen(engine, "connect", prepare)
+
+
+def note_pooler(connection: Any, record: Any) -> None:
+    """Note whether a pooler stands behind a connection; then nothing is prepared on it.
+
+    A listener of the event ``connect``, for an engine on PostgreSQL.
+    """
+    cursor = connection.cursor()
+    try:
+        cursor.execute("SELECT pg_backend_pid()")
+        answering = cursor.fetchone()[0]
+    finally:
+        cursor.close()
+    connection.rollback()
+    record.info[_POOLED] = _told_process(connection) not in (None, answering)
+    if record.info[_POOLED]:
+        _prepare_nothing(connection)
 
 
 def is_pooled(connection: Any) -> bool:

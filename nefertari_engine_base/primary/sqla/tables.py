@@ -174,6 +174,14 @@ index = Table(
     Column("documents", BigInteger),
 )
 
+#: Of what form the documents of each model are, by the last setup.
+form = Table(
+    "nefertari_form",
+    metadata,
+    Column("model", String(255), primary_key=True),
+    Column("form", String(64), nullable=False),
+)
+
 #: Where versions are drawn on databases that have sequences. A cache would hand out
 #: numbers that were drawn long before the claim.
 #: https://www.postgresql.org/docs/current/sql-createsequence.html
@@ -235,7 +243,7 @@ def create_tables(connection: Connection) -> None:
 
 
 def _create_common(connection: Connection) -> None:
-    for table in (outbox, worker, debt, index):
+    for table in (outbox, worker, debt, index, form):
         table.create(connection, checkfirst=True)
 
 

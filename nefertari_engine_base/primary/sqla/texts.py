@@ -26,7 +26,7 @@ CLAIM = (
 )
 CLAIM_DUE = CLAIM.format(
     "dead_at IS NULL AND due_at <= extract(epoch from clock_timestamp()) "
-    "ORDER BY due_at, id LIMIT %(limit)s"
+    "AND model <> ALL(%(without)s::text[]) ORDER BY due_at, id LIMIT %(limit)s"
 )
 # Said like this, no plan takes the whole index of the living entries for the few.
 CLAIM_IDS = CLAIM.format("id = ANY(%(ids)s::bigint[]) AND coalesce(dead_at, 0) = 0")
@@ -80,6 +80,10 @@ PLACE = (
     "FROM pg_class AS class JOIN pg_namespace AS space ON space.oid = relnamespace "
     "WHERE class.oid = to_regclass('nefertari_outbox')"
 )
+
+
+#: The form of each model's documents.
+FORMS = "SELECT model, form FROM nefertari_form"
 
 
 def question(place: str, most: int) -> str:

@@ -11,6 +11,7 @@ from nefertari_engine_base.primary.sqla.tables import (
     ADD_TRANSACTION,
     FIRST_VERSION,
     debt,
+    form,
     index,
     outbox,
     version_counter,
@@ -23,7 +24,7 @@ from nefertari_engine_base.primary.sqla.triggers.quoting import PLAIN
 def statements(dialect_name: str) -> Iterator[str]:
     """Statements that make what is missing of our tables, and harm nothing."""
     elements: list[Any] = []
-    tables = [outbox, worker, debt, index]
+    tables = [outbox, worker, debt, index, form]
     if dialect_name == "postgresql":
         elements.append(CreateSequence(version_sequence, if_not_exists=True))
     else:

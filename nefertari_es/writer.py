@@ -72,6 +72,8 @@ _STATUS = b'"status":'
 
 #: A result from its members. To call the class costs twice as much.
 _new_result = partial(tuple.__new__, WriteResult)
+#: Neither a reason nor another version.
+_NOTHING = (repeat(None), repeat(None))
 
 #: What an action line and the appended object add to a source, in bytes, about.
 _OVERHEAD = 200
@@ -262,7 +264,7 @@ class _Transfer:
         if answer.startswith(_NO_ERRORS):
             _check_number(chunk, answer.count(_STATUS))
             ids = [write.id for write in chunk]
-            results = list(map(_new_result, zip(ids, repeat(_WRITTEN), repeat(None))))
+            results = list(map(_new_result, zip(ids, repeat(_WRITTEN), *_NOTHING)))
         else:
             items = _items(answer)
             _check_number(chunk, len(items))

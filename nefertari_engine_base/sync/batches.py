@@ -1,4 +1,4 @@
-"""Documents that a delivery writes together, and the entries that they are written for."""
+"""Documents that a delivery writes together, and the entries they are written for."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from nefertari_engine_base.primary.sqla.json_loading import (
 from nefertari_engine_base.primary.sqla.outbox import SQLClaim
 from nefertari_engine_base.primary.sqla.texts import (
     ACKNOWLEDGE_FREE,
+    FORMS,
     LOCK_ONE,
     SEE_AND_DRAW,
     acknowledge,
@@ -53,6 +54,7 @@ class OwnClaim(SQLClaim):
         self._connection = connection
         self._seen: frozenset[int] = frozenset()
         self._is_sent_by_libpq = False
+        self._forms: Mapping[str, str] | None = None
 
     def expand(self, entry: OutboxEntry, limit: int) -> Sequence[OutboxEntry]:
         """Entries with a path are claimed by :meth:`LockingOutbox.claim`."""
@@ -62,6 +64,7 @@ class OwnClaim(SQLClaim):
         """See :meth:`IClaim.draw_and_load`."""
         ids = array_literal(entry.id for entry in self.entries)
         load: Load
+        self._forms = None
         ready = self._ready_to_load(refs)
         if ready is None:
             drawn = fetch(self._connection, SEE_AND_DRAW, {"ids": ids})[0]
@@ -107,7 +110,10 @@ class OwnClaim(SQLClaim):
         """What was drawn, and what makes documents of what was loaded after it."""
         self._is_sent_by_libpq = True
         draw = SEE_AND_DRAW, {"ids": ids}
-        ((version, seen, pairs),), found = self._send(draw, (statement.sql, parameters))
+        ((version, seen, pairs),), found, forms = self._send(
+            draw, (statement.sql, parameters), (FORMS, {})
+        )
+        self._forms = {model.decode(): form.decode() for model, form in forms}
         rows = [tuple(column.decode() for column in row) for row in found]
 
         def load(model: str, asked: Sequence[str]) -> Mapping[str, bytes]:
@@ -120,7 +126,9 @@ class OwnClaim(SQLClaim):
 
     def recorded_forms(self) -> Mapping[str, str]:
         """See :meth:`IClaim.recorded_forms`."""
-        return recorded_forms(self._connection)
+        if self._forms is None:
+            return recorded_forms(self._connection)
+        return self._forms
 
     def acknowledge(self, entries: Sequence[OutboxEntry]) -> None:
         """See :meth:`IClaim.acknowledge`."""

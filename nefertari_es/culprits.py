@@ -31,7 +31,10 @@ _HEAVIEST = 64 * 1024
 _TIMEOUT = 5.0
 
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
-_MISSING = 404
+_PARAMETERS = "require_alias=true&filter_path=items.*.status,items.*.error.type"
+#: What the server says of the probe's document. If it is the index that is missing,
+#: nobody is to blame.
+_MISSING = "document_missing_exception"
 
 
 class Trouble:
@@ -62,7 +65,7 @@ class Prober:
 
     def __init__(self, client: Elasticsearch, alias: str, trouble: Trouble) -> None:
         self._client = client.options(request_timeout=_TIMEOUT, max_retries=0)
-        self._target = f"/{alias}/_bulk?require_alias=true&filter_path=items.*.status"
+        self._target = f"/{alias}/_bulk?{_PARAMETERS}"
         self._left = _PROBES if trouble.lasts(alias) else 0
 
     def takes_others(self, size: int) -> bool:
@@ -79,11 +82,11 @@ class Prober:
                     "POST", self._target, headers=_HEADERS, body=_probe(size)
                 )
             (item,) = answer.body["items"]
-            status = item["update"]["status"]
+            answered: bool = item["update"]["error"]["type"] == _MISSING
         except (EngineError, LookupError, TypeError, ValueError):
             # No answer, or none to this question: nobody can be blamed.
             return False
-        return bool(status < 300 or status == _MISSING)
+        return answered
 
 
 def _probe(size: int) -> bytes:

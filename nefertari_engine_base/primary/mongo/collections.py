@@ -155,8 +155,8 @@ class Collections:
 
 
 #: Codes of the server that speak of what is stored, or asked for: a bad value, invalid
-#: or too large BSON, what took too long. https://www.mongodb.com/docs/manual/reference/error-codes/
-_OF_STORED = frozenset({2, 9, 22, 50, 53, 262, 10334, 17419})
+#: or too large BSON. https://www.mongodb.com/docs/manual/reference/error-codes/
+_OF_STORED = frozenset({2, 9, 22, 53, 10334, 17419})
 
 
 def blames_stored(error: Exception) -> bool:

@@ -19,8 +19,8 @@ from nefertari_engine_base.refusals import blames_document
 #: raise, and what should not be, such as a row that cannot be read from the disk.
 #: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CLASSES = frozenset({"21", "22", "38", "39", "54", "P0", "XX"})
-#: Others: no memory for a value, and a statement that took too long.
-_CODES = frozenset({"53200", "57014"})
+#: Another: no memory for a value.
+_CODES = frozenset({"53200"})
 
 #: Names of SQLite's. https://www.sqlite.org/rescode.html
 _NAMES = frozenset({"SQLITE_MISMATCH", "SQLITE_RANGE", "SQLITE_TOOBIG"})

@@ -61,8 +61,8 @@ ACKNOWLEDGE_FREE = (
     "WHERE nefertari_outbox.id = own.id AND own.unsafe = 'off' "
     f"AND {UNFENCED_TEXT}"
 )
-# The number of the running transaction, if it has written anything, when it began, and
-# how it is isolated. The server knows it: this question cannot fail.
+#: The number of the running transaction, if it has written anything, when it began, and
+#: how it is isolated. The server knows it: this question cannot fail.
 TRANSACTION = (
     "SELECT txid_current_if_assigned(), extract(epoch from now())::double precision, "
     "current_setting('transaction_isolation')"

@@ -178,6 +178,13 @@ UNSEEN = {
     "a subtree by statement": _p("trees", DeleteWhere("Node", ONE)),
     "a new key in a tree": _p("trees", Update("Node", {"id": Plus(1000)}, ONE)),
     "a discriminator": _p("single", Change("Employee", (1,), {"kind": "manager"})),
+    "rows that are returned outside of a transaction": _p(
+        "untold",
+        TextCommit(),
+        Insert("Place", ({"id": 1},), "values", returning=True),
+        seeded=False,
+        recipe=True,
+    ),
     "a statement after one that has failed": _p(
         "tags",
         Insert("Item", ({"id": 1},), "values"),

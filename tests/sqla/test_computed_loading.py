@@ -452,7 +452,7 @@ def test_rows_that_sql_cannot_write_and_values_that_python_cannot_are_told_apart
         assert unreadable.value.reasons.keys() == {"2"}
         session.commit()
     outbox = LockingOutbox(database, {"Event": Loader(described(Event))}.__getitem__)
-    with database.connect() as connection:
+    with database.begin() as connection:
         refs = [DocumentRef("Event", id_) for id_ in "123"]
         documents, errors = outbox.load(connection, refs)
     assert documents["Event"].keys() == {"1", "3"}

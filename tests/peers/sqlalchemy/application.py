@@ -20,7 +20,7 @@ from nefertari_engine_base.exceptions import (
 )
 from nefertari_engine_base.generation import generate_document
 from nefertari_engine_base.primary.sqla import SQLAlchemyEngine
-from nefertari_engine_base.primary.sqla.outbox import OWN
+from nefertari_engine_base.primary.sqla.own_engines import OWN
 from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.testing.memory import MemoryEngine
 from nefertari_engine_base.values import DocumentRef, Outcome, Write, WriteResult
@@ -240,7 +240,7 @@ class Application:
                     return
             ids = self.primary.list_ids(schema, None, _MOST_ROWS)
             refs = [DocumentRef(schema.name, id_) for id_ in ids]
-            with outbox.engine.connect() as connection:
+            with outbox.engine.begin() as connection:
                 documents, errors = outbox.load(connection, refs)
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
             return  # its table is made later, or no SELECT of it can be right

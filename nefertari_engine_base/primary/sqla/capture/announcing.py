@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 from zope.interface import implementer
@@ -165,6 +165,19 @@ class Statement:
         if publisher.is_heard(ChangesCommitted):
             part = self._transaction.part(self._following)
             part.changes.extend(change for _, change in changes)
+
+
+def owe_all(
+    connection: Connection, transaction: Transaction, following: Following, plan: Plan,
+    context: Any,
+) -> None:  # fmt: skip
+    """Announce a statement, and have its models synchronised again."""
+    statement = Statement(following, plan, context.statement, transaction)
+    statement.announce(connection)
+    statement.resync(connection, plan.documents, _GIVES_ROWS)
+
+
+_GIVES_ROWS = "SQLite commits it by itself, and nothing else until its rows are fetched"
 
 
 def tell_elsewhere(following: Following, table: str, schema: str | None) -> None:

@@ -204,6 +204,11 @@ def names_given(statement: Any) -> set[str]:
     return {columns[key].name if key in columns else key for key in found}
 
 
+def gives_rows(context: Any) -> bool:
+    """Whether the statement has a RETURNING, asked for or not."""
+    return bool(context.compiled.effective_returning)
+
+
 def returns_rows(statement: Any) -> bool:
     """Whether the application has asked for columns of the rows."""
     return bool(statement._returning)

@@ -29,6 +29,7 @@ from nefertari_engine_base.primary.sqla.capture import (
 from nefertari_engine_base.primary.sqla.capture.announcing import Statement
 from nefertari_engine_base.primary.sqla.capture.drivers import (
     are_keys_enforced,
+    commits_by_itself,
     own_transaction,
     run_unheard,
 )
@@ -355,7 +356,20 @@ def _execute_compiled(
     ]
     if not found:
         return call()
+    return _execute_followed(found, call, cursor, context)
+
+
+def _execute_followed(
+    found: Sequence[tuple[Following, Plan]], call: Call, cursor: Any, context: Any
+) -> Any:
+    connection = context.root_connection
     transaction = transaction_of(connection)
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite and dml.gives_rows(context) and commits_by_itself(connection):
+        # Nothing can be committed as long as its rows are not fetched.
+        for following, plan in found:
+            announcing.owe_all(connection, transaction, following, plan, context)
+        return call()
     with own_transaction(connection, transaction):
         if dml.is_in_batches(context):
             transaction.context = context

@@ -124,17 +124,10 @@ def commit_telling(
         f"SAVEPOINT {_ASKED}; {question}; COMMIT",
         f"ROLLBACK TO SAVEPOINT {_ASKED}; {fewer}; COMMIT",
     ):
-        with driver.lock:
-            try:
-                results = driver.wait(_all_results(driver.pgconn, text.encode()))
-            except BaseException:
-                driver.close()
-                raise
+        results = _received(driver, _all_results(driver.pgconn, text.encode()))
         if driver.pgconn.transaction_status != TransactionStatus.INERROR:
             break
-    for result in results:
-        if result.status == ExecStatus.FATAL_ERROR:
-            raise errors.error_from_result(result)
+    _raise_failure(results)
     (answer,) = (result for result in results if result.nfields)
     return _rows(answer)
 
@@ -154,9 +147,7 @@ def _rows(result: Any) -> list[tuple[str | None, ...]]:
 def _all_results(pgconn: Any, text: bytes) -> Generator[Wait, Ready, list[Any]]:
     """Send a text of several statements, and receive."""
     pgconn.send_query(text)
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()
+    yield from _flushed(pgconn)
     results: list[Any] = []
     while True:
         while pgconn.is_busy():
@@ -182,13 +173,7 @@ def _is_sendable(driver: Any, touches: Sequence[Touch]) -> bool:
 
     What libpq cannot be given as it is, is for psycopg to convert or to refuse.
     """
-    pgconn = driver.pgconn
-    return (
-        pgconn.transaction_status == TransactionStatus.INTRANS
-        and pgconn.pipeline_status == PipelineStatus.OFF
-        and is_utf8(driver)
-        and not any("\0" in touch.key for touch in touches)
-    )
+    return is_open(driver) and not any("\0" in touch.key for touch in touches)
 
 
 def fetch_each(
@@ -243,30 +228,44 @@ def _exchange(driver: Any, sends: Sequence[Callable[[], object]]) -> list[Any]:
 
     :raises psycopg.Error: for the first that failed.
     """
-    pgconn = driver.pgconn
+    results = _received(driver, _pipeline(driver.pgconn, sends))
+    _raise_failure(results)
+    return results
+
+
+def _received(driver: Any, exchange: Generator[Wait, Ready, list[Any]]) -> list[Any]:
+    """What an exchange gives; psycopg waits for the connection where it yields."""
     with driver.lock:
         try:
-            results: list[Any] = driver.wait(_pipeline(pgconn, sends))
+            results: list[Any] = driver.wait(exchange)
         except BaseException:
             # Answers may come that nobody waits for any more.
             driver.close()
             raise
+    return results
+
+
+def _raise_failure(results: Sequence[Any]) -> None:
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
-    return results
+
+
+def _flushed(pgconn: Any) -> Generator[Wait, Ready, None]:
+    """Send all that waits to be sent."""
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
 
 
 def _pipeline(
     pgconn: Any, sends: Sequence[Callable[[], object]]
 ) -> Generator[Wait, Ready, list[Any]]:
-    """Send, and receive; psycopg waits for the connection where this yields."""
+    """Send, and receive."""
     pgconn.enter_pipeline_mode()
     for send in sends:
         send()
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()
+    yield from _flushed(pgconn)
     results: list[Any] = []
     ends = sends.count(pgconn.pipeline_sync)
     while ends:

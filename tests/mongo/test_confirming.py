@@ -93,7 +93,7 @@ def test_a_confirmation_that_fails_is_logged_and_costs_one_delivery_more(
 
 def test_a_process_that_was_forked_leaves_them_to_its_parent(films):
     Picture(title="Alien").save()
-    films.outbox.confirmations.forget()
+    films.outbox.confirmations.renew()
     films.outbox.flush()
     assert unconfirmed(films) == 1
     Picture(title="Aliens").save()

@@ -403,7 +403,7 @@ def pass_time(films, seconds):
 def test_confirmations_that_a_crash_has_lost_cost_no_change(many, write, passed):
     write()
     # The process is gone before it sends what it has to confirm.
-    many.outbox.confirmations.forget()
+    many.outbox.confirmations.renew()
     assert stored(many.outbox)
     pass_time(many, passed)
     drain(many.engines)

@@ -12,14 +12,13 @@ once more when their writer's lease ends, as one that dies before it confirms.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from threading import Lock, Thread
-from weakref import WeakSet
 
 from nefertari_engine_base.exceptions import PrimaryError
+from nefertari_engine_base.forks import renew_after_fork
 from nefertari_engine_base.primary.mongo.entries import list_of
 from nefertari_engine_base.values import OutboxEntry
 
@@ -45,7 +44,7 @@ class Confirmations:
     def __init__(self, confirm: Callable[[Sequence[OutboxEntry]], None]) -> None:
         self._confirm = confirm
         self._begin()
-        _ALL.add(self)
+        renew_after_fork(self)
 
     def _begin(self) -> None:
         self._lock = Lock()
@@ -119,17 +118,7 @@ class Confirmations:
                 self._thread = None  # the next to come start another
             raise
 
-    def forget(self) -> None:
-        """In a process that was forked: those that wait are its parent's."""
+    def renew(self) -> None:
+        """See :class:`~nefertari_engine_base.forks.Renewable`: those that wait are the
+        parent's."""
         self._begin()
-
-
-_ALL: WeakSet[Confirmations] = WeakSet()
-
-
-def _forget_all() -> None:
-    for confirmations in list(_ALL):
-        confirmations.forget()
-
-
-os.register_at_fork(after_in_child=_forget_all)

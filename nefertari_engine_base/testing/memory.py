@@ -174,8 +174,7 @@ class MemoryEngine:
             return WriteResult(write.id, Outcome.REFUSED, reason)
         stored = collection.stored.get(write.id)
         if stored is not None and write.version <= stored.version:
-            there = stored.version
-            return WriteResult(write.id, Outcome.SUPERSEDED, stored=there)
+            return WriteResult(write.id, Outcome.SUPERSEDED, stored=stored.version)
         told = None if source is None else _told(write, source)
         collection.stored[write.id] = Stored(write.version, source, told)
         collection.operations += 1

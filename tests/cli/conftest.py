@@ -7,8 +7,10 @@ import pytest
 
 from tests.application import Application
 from tests.sync.models import declare
+from tests.sync.processes import LOGGING
 
-INI = """
+INI = (
+    """
 [app:main]
 use = call:tests.cli.{application}:main
 {database}
@@ -19,23 +21,9 @@ nefertari.sync = worker
 elasticsearch.hosts = {search_url}
 elasticsearch.index_prefix = {prefix}
 {more}
-
-[loggers]
-keys = root
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = WARNING
-handlers = console
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = plain
-[formatter_plain]
-format = %(message)s
 """
+    + LOGGING
+)
 
 
 @pytest.fixture

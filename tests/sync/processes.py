@@ -10,11 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-INI = """
-[app:main]
-use = call:{application}
-{settings}
-
+#: What is said goes to standard error.
+LOGGING = """
 [loggers]
 keys = root
 [handlers]
@@ -31,6 +28,15 @@ formatter = plain
 [formatter_plain]
 format = %(message)s
 """
+
+INI = (
+    """
+[app:main]
+use = call:{application}
+{settings}
+"""
+    + LOGGING
+)
 
 #: The application of :mod:`tests.cli.application`, which has this module's models.
 FILMS = "tests.cli.application:main"

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from nefertari_engine_base.primary.sqla import texts
+from nefertari_engine_base.primary.sqla.asking import fetch
 from nefertari_engine_base.primary.sqla.json_loading import array_literal
 from nefertari_engine_base.values import Touch
 from tests.application import assert_index_equals_rows
@@ -176,7 +177,7 @@ def test_with_100_000_entries_clearing_scans_no_table(
     ):
         with outbox.transaction() as connection:
             values = {"ids": array_literal(range(1, 501)), "version": 1}
-            rows = texts.fetch(connection, f"EXPLAIN {statement}", values)
+            rows = fetch(connection, f"EXPLAIN {statement}", values)
         plan = "\n".join(row[0] for row in rows)
         assert "Index Scan" in plan
         assert "Seq Scan on nefertari_outbox" not in plan, plan

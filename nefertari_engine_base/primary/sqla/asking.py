@@ -1,7 +1,11 @@
-"""Statements of ours on a connection of the application's."""
+"""Statements of ours on a connection: as SQLAlchemy's, or as texts of the driver's.
+
+By the driver's cursor nobody hears of them, and they cost half as much.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection, CursorResult
@@ -22,3 +26,26 @@ def ask(
     :param options: for the execution; the connection keeps its own.
     """
     return connection.execute(statement, values, execution_options=_OWN | options)
+
+
+def fetch(
+    connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None
+) -> Sequence[Any]:
+    """The rows of a text that the driver executes in the connection's transaction."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
+    finally:
+        cursor.close()
+
+
+def run_unheard(connection: Connection, text: str) -> Any:
+    """Execute a text by the driver's cursor: nobody hears of it, and what is held stays
+    so. :return: its first row, if it has any."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(text)
+        return cursor.fetchone() if cursor.description else None
+    finally:
+        cursor.close()

@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from nefertari_engine_base.primary.sqla.texts import FORMS, fetch
+from nefertari_engine_base.primary.sqla.asking import fetch
+from nefertari_engine_base.primary.sqla.texts import FORMS
 
 _RECORD = text(
     "INSERT INTO nefertari_form (model, form) VALUES (:model, :form) "

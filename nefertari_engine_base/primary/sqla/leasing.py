@@ -19,6 +19,7 @@ from zope.interface import implementer
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters
+from nefertari_engine_base.primary.sqla.asking import fetch
 from nefertari_engine_base.primary.sqla.debts import HIGHEST_FENCE, raise_fence
 from nefertari_engine_base.primary.sqla.entries import ENTRY_COLUMNS, entry_of
 from nefertari_engine_base.primary.sqla.outbox import (
@@ -32,7 +33,6 @@ from nefertari_engine_base.primary.sqla.tables import (
     outbox,
     version_counter,
 )
-from nefertari_engine_base.primary.sqla.texts import fetch
 from nefertari_engine_base.values import DocumentRef, OutboxEntry, Snapshot
 
 log = logging.getLogger(__name__)

@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters, own_sessions
+from nefertari_engine_base.primary.sqla.asking import fetch, run_unheard
 from nefertari_engine_base.primary.sqla.debts import (
     HIGHEST_FENCE,
     raise_fence,
@@ -54,8 +55,6 @@ from nefertari_engine_base.primary.sqla.texts import (
     TRANSACTION,
     WRITTEN_IN,
     acknowledge,
-    execute,
-    fetch,
     question,
 )
 from nefertari_engine_base.refusals import RefusedDocuments
@@ -189,8 +188,8 @@ class LockingOutbox(SQLOutbox):
         After an error PostgreSQL takes nothing but a rollback, and the claim would be
         lost with its transaction.
         """
-        execute(connection, f"SAVEPOINT {_LOADING}")
-        yield lambda: execute(connection, f"ROLLBACK TO SAVEPOINT {_LOADING}")
+        run_unheard(connection, f"SAVEPOINT {_LOADING}")
+        yield lambda: run_unheard(connection, f"ROLLBACK TO SAVEPOINT {_LOADING}")
 
     def load_documents(
         self, connection: Connection, model: str, ids: Sequence[str]

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from nefertari_engine_base.exceptions import InvalidDocumentId
 from nefertari_engine_base.interfaces import IClaim
 from nefertari_engine_base.primary.sqla import dead_letters
+from nefertari_engine_base.primary.sqla.asking import fetch
 from nefertari_engine_base.primary.sqla.forms import recorded_forms
 from nefertari_engine_base.primary.sqla.json_loading import (
     JSONStatement,
@@ -25,7 +26,6 @@ from nefertari_engine_base.primary.sqla.texts import (
     LOCK_ONE,
     SEE_AND_DRAW,
     acknowledge,
-    fetch,
     numbered,
 )
 from nefertari_engine_base.refusals import Load, load_apart

@@ -24,6 +24,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
+from nefertari_engine_base.primary.sqla.asking import fetch
+
 # Statements are planned once: planning the one that writes documents takes longer than
 # executing it. A plan that was made while the outbox was empty is then kept for a
 # million entries, so it must not be a scan; but it may be one where a relation has no
@@ -168,31 +170,19 @@ def is_pooled(connection: Any) -> bool:
 def set_for_transaction(connection: Connection, timeouts: Timeouts) -> None:
     """Tell the running transaction all of it, and nobody after it."""
     settings = {**_PLANNING, **timeouts.settings()}
-    _ask(connection, _SET, _told(settings, is_local=True))
+    fetch(connection, _SET, _told(settings, is_local=True))
 
 
 def wait_longer(connection: Connection) -> None:
     """Let the running transaction be silent for :data:`EXCLUSIVE`."""
     longer = {"idle_in_transaction_session_timeout": _milliseconds(EXCLUSIVE)}
-    _ask(connection, _SET, _told(longer, is_local=True))
+    fetch(connection, _SET, _told(longer, is_local=True))
 
 
 def server_session(connection: Connection) -> tuple[int, float]:
     """Which session of the server answers now: its process, and since when it is."""
-    number, since = _ask(connection, _WHO)
+    ((number, since),) = fetch(connection, _WHO)
     return number, float(since)
-
-
-def _ask(
-    connection: Connection, statement: str, values: Mapping[str, Any] | None = None
-) -> Any:
-    """The first row that the driver is answered in the connection's transaction."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement, values)
-        return cursor.fetchone()
-    finally:
-        cursor.close()
 
 
 def _told(settings: Mapping[str, str], *, is_local: bool) -> dict[str, Any]:

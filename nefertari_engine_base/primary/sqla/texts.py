@@ -7,9 +7,8 @@ delivery, of one document after every commit, cannot hide.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from sqlalchemy.engine import Connection, Dialect
 
@@ -107,27 +106,6 @@ def question(place: str, most: int) -> str:
 
 
 LOCK_ONE = "SELECT id FROM nefertari_outbox WHERE id = %(id)s FOR UPDATE SKIP LOCKED"
-
-
-def fetch(
-    connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None
-) -> Sequence[Any]:
-    """The rows of a text that the driver executes in the connection's transaction."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
-    finally:
-        cursor.close()
-
-
-def execute(connection: Connection, statement: str) -> None:
-    """Execute a text that gives no rows, in the connection's transaction."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement)
-    finally:
-        cursor.close()
 
 
 def acknowledge(

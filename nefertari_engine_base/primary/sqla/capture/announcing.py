@@ -132,11 +132,7 @@ class Statement:
             if after:
                 self._transaction.doom(connection, error)
             raise error
-        if text not in _warned:
-            if len(_warned) >= _MOST_WARNED:
-                _warned.clear()
-            _warned.add(text)
-            _log.warning(_RESYNC, why, ", ".join(names), text)
+        _warn_once(text, _RESYNC, why, ", ".join(names), text)
         debts = [
             Debt(secondary, name, UNFOLLOWED)
             for secondary, wanted in self.wanted.items()
@@ -186,10 +182,25 @@ def tell_elsewhere(following: Following, table: str, schema: str | None) -> None
     :raises UncapturedStatement: if that is what the settings say.
     """
     if following.publisher.refuses_uncaptured:
-        raise UncapturedStatement(_ELSEWHERE.format(table, schema))
-    if (table, schema) not in _warned:
-        _warned.add((table, schema))
-        _log.warning(_ELSEWHERE.format(table, schema))
+        raise UncapturedStatement(_ELSEWHERE % (table, schema))
+    _warn_once((table, schema), _ELSEWHERE, table, schema)
+
+
+def _warn_once(key: object, message: str, *values: object) -> None:
+    if key not in _warned:
+        if len(_warned) >= _MOST_WARNED:
+            _warned.clear()
+        _warned.add(key)
+        _log.warning(message, *values)
+
+
+def misunderstood(error: Exception) -> str:
+    """Log a defect of ours. :return: why the models of a statement are synchronised
+    again."""
+    _log.error(
+        "A statement is not understood: this is a defect of capture", exc_info=error
+    )
+    return f"capture has failed to understand it ({error!r})"
 
 
 def is_heard(following: Following) -> bool:
@@ -203,7 +214,7 @@ _RESYNC = (
     "nefertari.capture = triggers. The statement: %s"
 )
 _ELSEWHERE = (
-    "A schema_translate_map leads statements on {} to the schema {}: its rows have no "
+    "A schema_translate_map leads statements on %s to the schema %s: its rows have no "
     "documents, since the ids of two schemas cannot be told apart. For documents of "
     "several schemas run an application for each, with an index prefix of its own and "
     "the schema in the search_path of its engine."

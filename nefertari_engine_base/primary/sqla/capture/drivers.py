@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from nefertari_engine_base.primary.sqla.asking import run_unheard
 from nefertari_engine_base.primary.sqla.capture import ending
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     Transaction,
@@ -60,14 +60,3 @@ def own_transaction(connection: Connection, transaction: Transaction) -> Iterato
         transaction.is_own = False
     run_unheard(connection, "COMMIT")
     ending.committed(transaction)
-
-
-def run_unheard(connection: Connection, text: str) -> Any:
-    """Execute a text by the driver's cursor: nobody hears of it, and what is held stays
-    so. :return: its first row, if it has any."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(text)
-        return cursor.fetchone() if cursor.description else None
-    finally:
-        cursor.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from nefertari_engine_base.exceptions import EngineError, PrimaryError
-from nefertari_engine_base.primary.sqla.asking import ask
+from nefertari_engine_base.exceptions import EngineError
+from nefertari_engine_base.primary.sqla.asking import ask, run_unheard
 from nefertari_engine_base.primary.sqla.capture import (
     announcing,
     cascading,
@@ -31,7 +30,6 @@ from nefertari_engine_base.primary.sqla.capture.drivers import (
     are_keys_enforced,
     commits_by_itself,
     own_transaction,
-    run_unheard,
 )
 from nefertari_engine_base.primary.sqla.capture.ending import ended_unseen
 from nefertari_engine_base.primary.sqla.capture.following import Following
@@ -59,8 +57,6 @@ from nefertari_engine_base.values import Touch
 Call = Callable[[], Any]
 
 _SAVEPOINT = "nefertari_capture"
-
-_log = logging.getLogger("nefertari_engine_base.capture")
 
 
 class Execution:
@@ -143,8 +139,7 @@ class Execution:
             raise
         except Exception as error:  # noqa: BLE001 - told of, and its models are compared
             found.clear()
-            _log.exception("A statement is not understood: this is a defect of capture")
-            why = f"capture has failed to understand it ({error!r})"
+            why = announcing.misunderstood(error)
             self.statement.resync(self.connection, self.plan.documents, why)
 
     @contextmanager
@@ -197,15 +192,20 @@ class Execution:
         if plan.by_key and self.connection.dialect.name != "sqlite":
             # It costs nothing to be read by key, but a savepoint would.
             return self._make(source, bound)
+        with self.reading_before():
+            return self._make(source, bound)
+        return None
+
+    @contextmanager
+    def reading_before(self) -> Iterator[None]:
+        """What is read before the statement: if the database refuses it, the models are
+        synchronised again."""
         try:
             with self.savepoint():
-                return self._make(source, bound)
-        except (DBAPIError, PrimaryError) as error:
-            if isinstance(error, PrimaryError):
-                raise
+                yield
+        except DBAPIError:
             why = "its rows could not be read before it"
-            self.statement.resync(self.connection, plan.documents, why)
-            return None
+            self.statement.resync(self.connection, self.plan.documents, why)
 
     def _make(self, source: RowSource, values: Mapping[str, Any]) -> int | None:
         rows: int | None = None

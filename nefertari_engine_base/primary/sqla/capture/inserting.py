@@ -228,13 +228,8 @@ class _Insert:
     def read_moved(self) -> None:
         """What the rows touch that an upsert is going to change; they are locked, since
         others could change what they touch meanwhile."""
-        execution = self._execution
-        try:
-            with execution.savepoint():
-                self._read_conflicts(lock=True)
-        except DBAPIError:
-            why = "its rows could not be read before it"
-            execution.statement.resync(self._connection, self._plan.documents, why)
+        with self._execution.reading_before():
+            self._read_conflicts(lock=True)
 
     def read_conflicts(self) -> None:
         """What the rows touch that an upsert has made or changed."""

@@ -6,14 +6,18 @@ that is.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from nefertari_engine_base.primary.sqla.capture import dml, upserts, volatile
+from nefertari_engine_base.primary.sqla.capture import (
+    announcing,
+    dml,
+    upserts,
+    volatile,
+)
 from nefertari_engine_base.primary.sqla.capture.cascading import (
     Endless,
     is_touched,
@@ -42,9 +46,6 @@ _PLANS: WeakKeyDictionary[Any, dict[tuple[Following, bool], tuple[Plan, ...]]] =
 )
 
 
-_log = logging.getLogger("nefertari_engine_base.capture")
-
-
 def plans_of(compiled: Any, following: Following, enforced: bool) -> Sequence[Plan]:
     """The plans of a compiled statement; none if nothing followed is changed.
 
@@ -58,17 +59,15 @@ def plans_of(compiled: Any, following: Following, enforced: bool) -> Sequence[Pl
         try:
             known[key] = _make(compiled, following, enforced)
         except Exception as error:  # noqa: BLE001 - told of, and all is compared
-            _log.exception("A statement is not understood: this is a defect of capture")
-            known[key] = (_not_understood(following, error),)
+            known[key] = (_not_understood(following, announcing.misunderstood(error)),)
     return known[key]
 
 
-def _not_understood(following: Following, error: Exception) -> Plan:
+def _not_understood(following: Following, why: str) -> Plan:
     """To fail would be in the way of the application; to skip it would lose rows."""
     documents = frozenset(
         name for table in following.tables.values() for name in table.documents
     )
-    why = f"capture has failed to understand it ({error!r})"
     return Plan(None, Action.UPDATED, documents, documents, why)
 
 

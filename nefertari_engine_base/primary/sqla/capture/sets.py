@@ -18,8 +18,7 @@ from sqlalchemy import ARRAY, BigInteger, Select, literal_column
 from sqlalchemy.engine import Connection, Dialect
 
 from nefertari_engine_base.exceptions import ConfigurationError
-from nefertari_engine_base.primary.sqla.asking import ask
-from nefertari_engine_base.primary.sqla.capture.drivers import run_unheard
+from nefertari_engine_base.primary.sqla.asking import ask, run_unheard
 from nefertari_engine_base.primary.sqla.capture.touching import (
     Known,
     Names,

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nefertari_engine_base.primary.sqla.capture.drivers import run_unheard
+from nefertari_engine_base.primary.sqla.asking import run_unheard
 from nefertari_engine_base.primary.sqla.capture.following import FollowedTable
 from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, Key
 

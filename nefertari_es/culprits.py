@@ -64,7 +64,7 @@ class Prober:
     """
 
     def __init__(self, client: Elasticsearch, alias: str, trouble: Trouble) -> None:
-        self._client = client.options(request_timeout=_TIMEOUT, max_retries=0)
+        self._client = client
         self._target = f"/{alias}/_bulk?{_PARAMETERS}"
         self._left = _PROBES if trouble.lasts(alias) else 0
 
@@ -76,9 +76,12 @@ class Prober:
         if self._left <= 0:
             return False
         self._left -= 1
+        # Not before: another client takes as long as all else that a write is prepared
+        # by, and nearly none is probed.
+        client = self._client.options(request_timeout=_TIMEOUT, max_retries=0)
         try:
             with translated_errors():
-                answer = self._client.perform_request(
+                answer = client.perform_request(
                     "POST", self._target, headers=_HEADERS, body=_probe(size)
                 )
             (item,) = answer.body["items"]

@@ -121,9 +121,12 @@ class Execution:
                 # What it has written before it has failed stays.
                 self.transaction.wait(self.connection, self.following, touches)
             raise
-        with self.dooming():
+        try:
             self.transaction.want(self.connection, self.following, touches())
             self._check(plan, counts)
+        except BaseException as error:
+            self.doom(error)
+            raise
         return result
 
     @contextmanager
@@ -142,14 +145,9 @@ class Execution:
             why = announcing.misunderstood(error)
             self.statement.resync(self.connection, self.plan.documents, why)
 
-    @contextmanager
-    def dooming(self) -> Iterator[None]:
+    def doom(self, error: BaseException) -> None:
         """After the statement: nobody can commit it if its entries fail."""
-        try:
-            yield
-        except BaseException as error:
-            self.transaction.doom(self.connection, error)
-            raise
+        self.transaction.doom(self.connection, error)
 
     def _touches(self, plan: ChangePlan) -> Iterator[Touch]:
         return self.statement.told(self.connection, self._named(plan))

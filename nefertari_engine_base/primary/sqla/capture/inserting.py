@@ -46,12 +46,8 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
     waits = plan.tells_enough and (
         insert.has_keys or (insert.will_have_keys and not execution.transaction.is_own)
     )
-    with execution.understood() as understood:
-        if plan.is_upsert and plan.moves:
-            insert.read_moved()
-        elif not (plan.is_upsert or waits):
-            insert.look_at_sequence()
-    if not understood:
+    reads = plan.is_upsert or not waits
+    if reads and not insert.read_before():
         return call()
     try:
         result = call()
@@ -63,8 +59,11 @@ def run(execution: Execution, plan: InsertPlan, call: Callable[[], Any]) -> Any:
             # What was written before the failure stays.
             insert.wait()
         raise
-    with execution.dooming():
+    try:
         insert.follow(waits=waits)
+    except BaseException as error:
+        execution.doom(error)
+        raise
     return result
 
 
@@ -95,6 +94,15 @@ class _Insert:
         if plan.returns or plan.rows is None or len(plan.rows) > 1:
             return False
         return not context.executemany or dml.is_in_batches(context)
+
+    def read_before(self) -> bool:
+        """What comes before the statement; whether it goes on as planned."""
+        with self._execution.understood() as understood:
+            if not self._plan.is_upsert:
+                self.look_at_sequence()
+            elif self._plan.moves:
+                self.read_moved()
+        return bool(understood)
 
     def follow(self, *, waits: bool) -> None:
         """What comes after the statement, or after the first of its batches."""

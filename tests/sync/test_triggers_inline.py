@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from pyramid.events import ApplicationCreated
@@ -276,6 +277,66 @@ def test_what_looks_elsewhere_for_tables_is_delivered(postgresql_app):
     with Session(app.database) as session:
         session.execute(sa.text("SET LOCAL search_path = pg_catalog"))
         session.execute(sa.text(f"UPDATE {schema}.films SET title = 'b'"))
+        session.commit()
+    assert is_delivered(app)
+
+
+def driver_of(session):
+    """psycopg's connection, of which SQLAlchemy sees nothing that is done with it."""
+    return session.connection().connection.driver_connection
+
+
+def prepared(session):
+    """What of ours is prepared on a session's connection, as psycopg knows."""
+    names = driver_of(session)._prepared._names
+    return [text for text, _ in names if b"nefertari_outbox" in text]
+
+
+@pytest.mark.parametrize("factory", [psycopg.Cursor, psycopg.ClientCursor])
+def test_what_is_asked_is_prepared_where_psycopg_prepares_statements(
+    postgresql_app, factory
+):
+    app = postgresql_app
+
+    @sa.event.listens_for(app.database, "connect")
+    def connected(driver, _):
+        driver.cursor_factory = factory
+
+    app.database.dispose()
+    with Session(app.database) as session:
+        for number in range(12):
+            session.add(Film(id=number))
+            session.commit()
+        # What reads rolls back, and psycopg then forgets what was prepared.
+        assert len(prepared(session)) == 1
+    assert is_delivered(app)
+
+
+def test_nothing_is_prepared_for_whom_psycopg_may_prepare_nothing(postgresql_app):
+    with Session(postgresql_app.database) as session:
+        for number in range(12):
+            driver_of(session).prepare_threshold = None
+            session.add(Film(id=number))
+            session.commit()
+        assert not prepared(session)
+    assert is_delivered(postgresql_app)
+
+
+def test_what_was_prepared_and_is_gone_is_in_no_commits_way(postgresql_app):
+    app = postgresql_app
+    with Session(app.database) as session:
+        for number in range(9):
+            session.add(Film(id=number))
+            session.commit()
+        assert prepared(session)
+        driver_of(session).pgconn.exec_(b"DEALLOCATE ALL")
+        # SQLAlchemy's own statements are prepared, too.
+        driver_of(session)._prepared._names = {
+            key: name
+            for key, name in driver_of(session)._prepared._names.items()
+            if b"nefertari_outbox" in key[0]
+        }
+        session.add(Film(id=9))
         session.commit()
     assert is_delivered(app)
 

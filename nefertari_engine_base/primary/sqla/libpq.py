@@ -19,17 +19,22 @@ https://www.psycopg.org/psycopg3/docs/api/pq.html
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from psycopg import errors
+from psycopg import Cursor, errors
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.waiting import Ready, Wait
 
 from nefertari_engine_base.values import OutboxEntry, Touch
+
+log = logging.getLogger(__name__)
 
 #: Each is executed for itself; one statement of many rows costs less from there on.
 MOST_ENTRIES = 4
@@ -40,8 +45,8 @@ _numbers = count(1)
 
 _ASKED = "nefertari_asked"
 
-#: How often the insert was sent as it is, by psycopg's connections.
-_UNPREPARED: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+#: How often statements were sent as they are, by psycopg's connections.
+_UNPREPARED: WeakKeyDictionary[Any, Counter[bytes]] = WeakKeyDictionary()
 
 
 def can_hold(driver: Any, touches: Sequence[Touch]) -> bool:
@@ -76,12 +81,10 @@ def commit_with(
         committed then, unless the connection was lost on the way.
     """
     name = _prepared(driver, insert)
-    if (name is None and cursor_options(driver)) or not _is_sendable(driver, touches):
+    options = cursor_options(driver, insert)
+    if (name is None and options) or not _is_sendable(driver, touches):
         return None
-    if name is None:
-        _UNPREPARED[driver] = _UNPREPARED.get(driver, 0) + 1
-    else:
-        _UNPREPARED.pop(driver, None)
+    _note_sending(driver, insert, name)
     texts = [(touch.secondary, touch.model, touch.path, touch.key) for touch in touches]
     rows = [[text.encode() for text in row] for row in texts]
     pgconn = driver.pgconn
@@ -113,23 +116,55 @@ def commit_telling(
 ) -> list[tuple[str | None, ...]]:
     """Ask the connection's transaction something, and commit it.
 
-    Both are sent as one text. It is committed even if the question is refused.
+    Both are sent at once. It is committed even if the question is refused.
 
-    :param question: a query.
+    :param question: a query; see :func:`prepare_in_time`.
     :param fewer: what is asked if that is refused.
     :return: the rows of the answer, as texts.
     :raises psycopg.Error: if the commit is refused, or the connection is lost.
     """
-    for text in (
-        f"SAVEPOINT {_ASKED}; {question}; COMMIT",
-        f"ROLLBACK TO SAVEPOINT {_ASKED}; {fewer}; COMMIT",
-    ):
-        results = _received(driver, _all_results(driver.pgconn, text.encode()))
-        if driver.pgconn.transaction_status != TransactionStatus.INERROR:
-            break
+    pgconn, asked = driver.pgconn, question.encode()
+    name = _prepared(driver, asked)
+    _note_sending(driver, asked, name)
+    savepoint = f"SAVEPOINT {_ASKED}"
+    if name is None:
+        text = f"{savepoint}; {question}; COMMIT"
+        results = _received(driver, _all_results(pgconn, text.encode()))
+    else:
+        sends = [
+            partial(pgconn.send_query_params, savepoint.encode(), None),
+            partial(pgconn.send_query_prepared, name, None),
+            partial(pgconn.send_query_params, b"COMMIT", None),
+            pgconn.pipeline_sync,
+        ]
+        results = _received(driver, _pipeline(pgconn, sends))
+    if pgconn.transaction_status == TransactionStatus.INERROR:
+        text = f"ROLLBACK TO {savepoint}; {fewer}; COMMIT"
+        results = _received(driver, _all_results(pgconn, text.encode()))
     _raise_failure(results)
     (answer,) = (result for result in results if result.nfields)
     return _rows(answer)
+
+
+def prepare_in_time(driver: Any, question: str) -> None:
+    """Let psycopg prepare a query that :func:`commit_telling` was given as often as
+    psycopg waits for by itself. No transaction is running.
+
+    It is tried once on a connection, and harms nobody if it is refused.
+    """
+    asked = question.encode()
+    options = cursor_options(driver, asked)
+    if not options or not is_ended(driver) or _prepared(driver, asked) is not None:
+        return
+    _sent(driver)[asked] = -sys.maxsize
+    try:
+        # One of the application's may prepare nothing, or make something of the rows.
+        Cursor(driver).execute(asked, **options)
+        driver.commit()
+    except errors.Error as error:
+        log.debug("A question could not be prepared: %s", error)
+        if not driver.closed:
+            driver.rollback()
 
 
 def _rows(result: Any) -> list[tuple[str | None, ...]]:
@@ -159,13 +194,24 @@ def _all_results(pgconn: Any, text: bytes) -> Generator[Wait, Ready, list[Any]]:
         results.append(result)
 
 
-def cursor_options(driver: Any) -> dict[str, Any]:
-    """How a cursor should execute the insert: so that psycopg prepares it, once it has
+def cursor_options(driver: Any, statement: bytes) -> dict[str, Any]:
+    """How a cursor should execute a statement: so that psycopg prepares it, once it has
     been sent as often as psycopg does that by itself for what cursors execute."""
     threshold = driver.prepare_threshold
-    if threshold is None or _UNPREPARED.get(driver, 0) < threshold:
+    if threshold is None or _sent(driver)[statement] < threshold:
         return {}
     return {"prepare": True}
+
+
+def _sent(driver: Any) -> Counter[bytes]:
+    return _UNPREPARED.setdefault(driver, Counter())
+
+
+def _note_sending(driver: Any, statement: bytes, name: bytes | None) -> None:
+    if name is None:
+        _sent(driver)[statement] += 1
+    else:
+        _sent(driver).pop(statement, None)
 
 
 def _is_sendable(driver: Any, touches: Sequence[Touch]) -> bool:

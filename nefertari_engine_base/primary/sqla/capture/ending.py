@@ -107,7 +107,7 @@ def _commit_with_held(
             insert = sent_insert(dialect, announced)
             entries = libpq.commit_with(driver, insert, touches)
             if entries is None:
-                options = libpq.cursor_options(driver)
+                options = libpq.cursor_options(driver, insert)
                 entries = insert_each(
                     connection, dialect, touches, announced, **options
                 )

@@ -126,13 +126,15 @@ def _commit_telling(
         # It has failed; or somebody else's pipeline is in the way.
         do_commit(connection)
         return
+    question = outbox.question(most)
     try:
-        told = libpq.commit_telling(driver, outbox.question(most), TRANSACTION)
+        told = libpq.commit_telling(driver, question, TRANSACTION)
     except BaseException:
         if not (driver.closed or libpq.is_ended(driver)):
             driver.rollback()
         transaction.take()
         raise
+    libpq.prepare_in_time(driver, question)
     entries = outbox.answered(told)
     if entries is None:
         _search_written(transaction, outbox, told[0], most)

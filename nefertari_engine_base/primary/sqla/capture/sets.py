@@ -174,8 +174,8 @@ class EntrySet:
                     continue
                 chosen = of_any_class(capture) if any_class else capture
                 source = f"{_NEW if is_new else _ROWS} AS changed"
-                text = touches(chosen, secondary, row("changed"), dialect, source)
-                texts.append(text)
+                touched = touches(chosen, secondary, row("changed"), dialect, source)
+                texts.append(str(touched))
         return list(dict.fromkeys(texts))
 
     def _make_by_python(

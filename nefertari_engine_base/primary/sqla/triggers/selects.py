@@ -1,9 +1,11 @@
-"""The entries of captures, as SELECT statements for triggers.
+"""The entries of captures, as queries for triggers.
 
 Each gives the columns ``secondary, model, path, key`` of the outbox.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -19,13 +21,36 @@ from nefertari_engine_base.primary.sqla.triggers.quoting import (
 _FOUND = "found"
 
 
+@dataclass(frozen=True, slots=True)
+class Touches:
+    """Entries of rows: of those of the source, or of the one that a trigger has.
+
+    :attr columns: what to select of a row, as one text.
+    :attr conditions: what holds of the rows that are meant.
+    :attr source: what follows FROM; nothing for the row of a trigger.
+    """
+
+    columns: str
+    conditions: tuple[str, ...]
+    source: str = ""
+
+    def where(self, *conditions: str) -> Touches:
+        """Those of which these hold, too; an empty one holds always."""
+        more = tuple(f"({condition})" for condition in conditions if condition)
+        return replace(self, conditions=self.conditions + more)
+
+    def __str__(self) -> str:
+        start = f"FROM {self.source} " if self.source else ""
+        return f"SELECT {self.columns} {start}WHERE {' AND '.join(self.conditions)}"
+
+
 def touches(
     capture: Capture,
     secondary: str,
     changed: Row,
     dialect: sa.Dialect,
     source: str = "",
-) -> str:
+) -> Touches:
     """What rows touch: those that others refer to touch these, if the capture says so.
 
     :param changed: names the columns of a row.
@@ -47,8 +72,7 @@ def touches(
     conditions += of_class(capture, changed, dialect)
     words = [literal(w, dialect) for w in (secondary, capture.root, capture.path)]
     columns = ", ".join([*words, document_id(key, origin, dialect)])
-    start = f"FROM {source} " if source else ""
-    return f"SELECT {columns} {start}WHERE {' AND '.join(conditions)}"
+    return Touches(columns, tuple(conditions), source)
 
 
 def of_class(capture: Capture, changed: Row, dialect: sa.Dialect) -> list[str]:

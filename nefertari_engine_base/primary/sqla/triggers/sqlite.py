@@ -20,7 +20,11 @@ from nefertari_engine_base.primary.sqla.triggers.quoting import (
     row,
     table_name,
 )
-from nefertari_engine_base.primary.sqla.triggers.selects import of_class, touches
+from nefertari_engine_base.primary.sqla.triggers.selects import (
+    Touches,
+    of_class,
+    touches,
+)
 from nefertari_engine_base.primary.sqla.triggers.trigger import (
     Installed,
     Place,
@@ -107,8 +111,17 @@ def wanted(
     for event, rows in _selects(table, captures, secondaries).items():
         if rows:
             chosen = "UNION" if event in ("replace", "overwrite") else union
-            query = f"\n  {chosen} ".join(rows)
-            yield _trigger(table, event, query, whens.get(event, ""))
+            yield _trigger(table, event, *_query(rows, chosen, whens.get(event, "")))
+
+
+def _query(rows: Sequence[Touches], union: str, when: str) -> tuple[str, str]:
+    """What gives the entries, and the condition of the trigger."""
+    (first, *others) = rows
+    if others or first.source:
+        return f"\n  {union} ".join(map(str, rows)), when
+    # A query of one row takes longer than its values.
+    conditions = [f"({when})"] if when else []
+    return f"VALUES ({first.columns})", " AND ".join([*conditions, *first.conditions])
 
 
 def _union(captures: Sequence[Capture]) -> str:
@@ -150,9 +163,9 @@ def _trigger(table: sa.Table, event: str, query: str, when: str) -> Trigger:
 
 def _selects(
     table: sa.Table, captures: Sequence[Capture], secondaries: Sequence[str]
-) -> dict[str, list[str]]:
+) -> dict[str, list[Touches]]:
     """The entries to write, by event."""
-    found: dict[str, list[str]] = {event: [] for event in _MOMENTS}
+    found: dict[str, list[Touches]] = {event: [] for event in _MOMENTS}
     are_alike = len({frozenset(capture.watched) for capture in captures}) == 1
     for secondary in secondaries:
         for capture in captures:
@@ -166,7 +179,7 @@ def _selects(
 
 
 def _add(
-    found: dict[str, list[str]], capture: Capture, secondary: str, changed: str
+    found: dict[str, list[Touches]], capture: Capture, secondary: str, changed: str
 ) -> None:
     # Foreign keys are obeyed by connections that have switched them on, by no others:
     # rows that are referred to come and go.
@@ -179,15 +192,14 @@ def _add(
             *(f"({c}) IS NOT TRUE" for c in of_class(capture, row("NEW"), _DIALECT)),
         ]
     )
-    also = f" AND ({changed})" if changed else ""
-    found["update"] += [f"{new}{also}", f"{old} AND ({other}){also}"]
+    found["update"] += [new.where(changed), old.where(other, changed)]
     if not capture.only_updates:
         found["insert"].append(new)
         found["delete"].append(old)
 
 
 def _add_replaced(
-    found: dict[str, list[str]], table: sa.Table, capture: Capture, secondary: str
+    found: dict[str, list[Touches]], table: sa.Table, capture: Capture, secondary: str
 ) -> None:
     """Rows that give way to another one by INSERT OR REPLACE fire no delete trigger.
 
@@ -197,12 +209,12 @@ def _add_replaced(
     source = f"{table_name(table)} AS {_REPLACED}"
     touched = touches(capture, secondary, replaced, _DIALECT, source)
     for unique in _unique_keys(table):
-        same = " AND ".join(f"{new(column)} = {replaced(column)}" for column in unique)
+        same = [f"{new(column)} = {replaced(column)}" for column in unique]
         is_own = not capture.referrers and set(capture.key) == set(unique)
         if not is_own or capture.classes:
-            found["replace"].append(f"{touched} AND {same}")
+            found["replace"].append(touched.where(*same))
         moved = _any(_differences(unique))
-        found["overwrite"].append(f"{touched} AND {same} AND ({moved})")
+        found["overwrite"].append(touched.where(*same, moved))
 
 
 def _unique_keys(table: sa.Table) -> list[Columns]:

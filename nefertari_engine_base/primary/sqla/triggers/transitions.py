@@ -56,7 +56,7 @@ def entries_of(
             if _is_captured(capture, event):
                 chosen = own if _is_own(capture) else others
                 chosen += [
-                    touches(capture, secondary, row(_ROW), _DIALECT, source)
+                    str(touches(capture, secondary, row(_ROW), _DIALECT, source))
                     for secondary in secondaries
                 ]
         if own or others:
@@ -125,9 +125,9 @@ class _Update:
         new, old = self._row("n"), self._row("o")
         flag = ""
         if self._has_flags:
-            flag = f" AND {_CHANGED}.{self._flags[frozenset(capture.watched)]}"
+            flag = f"{_CHANGED}.{self._flags[frozenset(capture.watched)]}"
         for each in (new, old):
-            text = touches(capture, secondary, each, _DIALECT, _CHANGED)
+            chosen = touches(capture, secondary, each, _DIALECT, _CHANGED)
             if each is old:
                 columns = (*capture.key, *_referred(capture))
                 other = [
@@ -137,8 +137,8 @@ class _Update:
                 other += [
                     f"({text}) IS NOT TRUE" for text in of_class(capture, new, _DIALECT)
                 ]
-                text += f" AND ({' OR '.join(other)})"
-            yield text + flag
+                chosen = chosen.where(" OR ".join(other))
+            yield str(chosen.where(flag))
 
     def _row(self, side: str) -> Row:
         return lambda column: f"{_CHANGED}.{side}{self._told[column]}"

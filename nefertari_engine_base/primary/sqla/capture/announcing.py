@@ -140,6 +140,10 @@ class Statement:
         ]
         self._transaction.owe(connection, self._following, debts)
 
+    def tell_unread(self, error: Exception) -> None:
+        """Warn, once, that nobody is told which rows the statement changes."""
+        _warn_once((self._text, "unread"), _UNREAD, error, self._text[:_LONGEST])
+
     def executed(
         self, connection: Connection, changes: Sequence[tuple[type, Change]]
     ) -> None:
@@ -212,6 +216,10 @@ _RESYNC = (
     "A statement cannot be followed row by row, since %s. Workers will compare all "
     "documents of %s with their rows. Triggers follow such statements: "
     "nefertari.capture = triggers. The statement: %s"
+)
+_UNREAD = (
+    "Subscribers are not told which rows a statement changes, since the database let "
+    "nobody read them: %s. Documents follow all the same. The statement: %s"
 )
 _ELSEWHERE = (
     "A schema_translate_map leads statements on %s to the schema %s: its rows have no "

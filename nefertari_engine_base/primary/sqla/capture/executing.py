@@ -171,9 +171,10 @@ class Execution:
             names = [plan.pinned[name] for name in plan.table.key]  # type: ignore[union-attr]
             keys = (tuple(values[name] for name in names) for values in self.parameters)
             known = (key for key in keys if None not in key)
-            while chosen := list(dict.fromkeys(islice(known, MOST_KEYS))):
-                for keyed, values in source.of_keys(self.connection, chosen):
-                    self._make(keyed, values)
+            with self.reading_before():
+                while chosen := list(dict.fromkeys(islice(known, MOST_KEYS))):
+                    for keyed, values in source.of_keys(self.connection, chosen):
+                        self._make(keyed, values)
             return []
         return [self._read_one(plan, source, values) for values in self.parameters]
 
@@ -187,9 +188,6 @@ class Execution:
             self.statement.resync(self.connection, plan.documents, why)
             return None
         bound |= {name: values[name] for name in plan.news.values()}
-        if plan.by_key and self.connection.dialect.name != "sqlite":
-            # It costs nothing to be read by key, but a savepoint would.
-            return self._make(source, bound)
         with self.reading_before():
             return self._make(source, bound)
         return None

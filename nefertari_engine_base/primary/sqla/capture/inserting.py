@@ -10,15 +10,16 @@ https://www.postgresql.org/docs/current/ddl-system-columns.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import dml, row_changes, upserts
 from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, NamedCapture
+from nefertari_engine_base.primary.sqla.capture.sequences import last_number, name_of
 from nefertari_engine_base.primary.sqla.capture.sets import (
     EntrySet,
     Reading,
@@ -212,8 +213,9 @@ class _Insert:
         key = self._table.key
         rows = (tuple(row.get(name, UNKNOWN) for name in key) for row in self._rows())
         known = (k for k in rows if UNKNOWN not in k and None not in k)
-        while chosen := list(islice(known, MOST_KEYS)):
-            self._read(key, chosen, captures)
+        with self._reading_after():
+            while chosen := list(islice(known, MOST_KEYS)):
+                self._read(key, chosen, captures)
 
     def _read(
         self,
@@ -241,13 +243,15 @@ class _Insert:
 
     def read_conflicts(self) -> None:
         """What the rows touch that an upsert has made or changed."""
-        conditions = self._read_conflicts(lock=False)
+        conditions: list[Any] = []
+        with self._reading_after():
+            conditions = self._read_conflicts(lock=False)
         loose = [row for row in self._rows() if self._plan.is_without_key(row)]
         if loose and self.has_keys:
             key = self._table.key
-            self._read(
-                key, [tuple(row[n] for n in key) for row in loose], self._plan.names
-            )
+            keys = [tuple(row[n] for n in key) for row in loose]
+            with self._reading_after():
+                self._read(key, keys, self._plan.names)
         elif loose and self._connection.dialect.name == "postgresql":
             self.find_new()
         elif loose:
@@ -282,19 +286,29 @@ class _Insert:
             self._give_up()
             return
         rows = sa.select().select_from(table).where(condition)
-        try:
-            with execution.savepoint():
-                execution.make(self._entries(rows, self._plan.names), {})
-        except DBAPIError:
-            # Who may insert rows need not be allowed to read them.
-            self._give_up()
-            return
-        if self._is_told:
+        with self._reading_after() as is_read:
+            execution.make(self._entries(rows, self._plan.names), {})
+        if self._is_told and is_read:
             self._tell(
                 row_changes.with_conditions(
                     execution, [condition], self._table, self._plan.action
                 )
             )
+
+    @contextmanager
+    def _reading_after(self) -> Iterator[list[bool]]:
+        """What is read after the statement: if the database refuses it, the models are
+        synchronised again. Who may insert rows need not be allowed to read them.
+
+        :return: is empty afterwards, if it was refused.
+        """
+        found = [True]
+        try:
+            with self._execution.savepoint():
+                yield found
+        except DBAPIError:
+            found.clear()
+            self._give_up()
 
     def _is_over(self) -> bool:
         """Whether somebody has ended the transaction by the driver's own connection:
@@ -332,7 +346,7 @@ class _Insert:
         execution, column = self._execution, self._numbered()
         if self._connection.dialect.name == "postgresql":
             # No row of ours is older than the transaction; others may be as young.
-            name = _name(self._table.table, self._connection)
+            name = name_of(self._table.table, self._connection)
             young = sa.text(f"age({name}.xmin) <= age(pg_current_xact_id()::xid)")
             return (
                 young if self._first is None else sa.and_(column > self._first, young)
@@ -356,35 +370,3 @@ class _Insert:
 def _keys(table: Any, names: Sequence[str]) -> list[str]:
     by_name = {column.name: column.key for column in table.c}
     return [by_name[name] for name in names]
-
-
-def last_number(connection: Any, column: Any) -> int | None:
-    """The last number that PostgreSQL has given to rows, by the column that has them.
-
-    :return: ``None`` if it has given none, or if no sequence of the column's gives them
-        one after the other.
-    """
-    known = connection.engine.dialect.__dict__.setdefault("_nefertari_sequences", {})
-    table = _name(column.table, connection)
-    if (table, column.name) not in known:
-        values = {"table": table, "column": column.name}
-        known[table, column.name] = ask(connection, _SEQUENCE, values).scalar()
-    sequence = known[table, column.name]
-    if sequence is None:
-        return None
-    found = ask(connection, _LAST, {"sequence": sequence}).scalar()
-    return None if found is None else int(found)
-
-
-# One that gives numbers in advance to each session gives them in no order.
-_SEQUENCE = sa.text(
-    "SELECT seqrelid::regclass::text FROM pg_sequence "
-    "WHERE seqrelid = pg_get_serial_sequence(:table, :column)::regclass "
-    "AND seqcache = 1 AND seqincrement > 0 AND NOT seqcycle"
-)
-_LAST = sa.text("SELECT pg_sequence_last_value(CAST(:sequence AS text)::regclass)")
-
-
-def _name(table: Any, connection: Any) -> str:
-    name: str = connection.dialect.identifier_preparer.format_table(table)
-    return name

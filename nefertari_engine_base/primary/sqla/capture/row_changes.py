@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper
 
 from nefertari_engine_base.primary.sqla.asking import ask
@@ -86,7 +87,7 @@ class RowChanges:
 
 
 def before(execution: Execution, plan: ChangePlan) -> list[Found]:
-    """The rows that an UPDATE or a DELETE is going to change, locked."""
+    """The rows that an UPDATE or a DELETE is going to change."""
     table = plan.table
     assert table is not None
     changes = RowChanges(execution.following, table)
@@ -105,8 +106,7 @@ def before(execution: Execution, plan: ChangePlan) -> list[Found]:
     chosen = plan.source.select(changes.names, has_new=False)
     for values in execution.parameters:
         bound = dml.bound_values(context, plan.elements, values)
-        with execution.savepoint():
-            rows += ask(execution.connection, chosen, bound).mappings().all()
+        rows += _read(execution, chosen, bound)
     return changes.of(rows, plan.action, fields)
 
 
@@ -121,8 +121,17 @@ def with_conditions(
     statement: Any = sa.select(*(columns[name] for name in changes.names))
     for condition in chosen:
         statement = statement.where(condition)
-    rows: Sequence[Any] = ask(execution.connection, statement).mappings().all()
-    return changes.of(rows, action, None)
+    return changes.of(_read(execution, statement, None), action, None)
+
+
+def _read(execution: Execution, statement: Any, values: Any) -> Sequence[Any]:
+    """The rows of a query; none if the database refuses it, which fails nobody else."""
+    try:
+        with execution.savepoint():
+            return ask(execution.connection, statement, values).mappings().all()
+    except DBAPIError as error:
+        execution.statement.tell_unread(error)
+        return ()
 
 
 def of_named(

@@ -75,8 +75,6 @@ def connect(url: str, program: Program) -> sa.Engine:
     def connected(connection: Any, record: Any) -> None:
         numbers = iter(range(1, 1 << 30))
         connection.execute("PRAGMA foreign_keys=ON")
-        # Not from within a transaction, which the recipe has begun by then.
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
         connection.create_function("probe", 0, lambda: next(numbers))
         if program.recipe:

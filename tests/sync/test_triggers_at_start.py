@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from nefertari_engine_base.exceptions import ConfigurationError
 from nefertari_engine_base.primary.sqla import SQLAlchemyEngine
@@ -47,6 +47,32 @@ def made(url, models=None, **settings):
 def app(database_url):
     with made(database_url) as app:
         yield app
+
+
+@pytest.mark.parametrize("capture", ["session", "triggers"])
+def test_setup_goes_with_sqlalchemys_recipe_for_savepoints_of_sqlite(tmp_path, capture):
+    # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-serializable
+    app = made(f"sqlite:///{tmp_path}/films.sqlite", nefertari__capture=capture)
+    sa.event.listen(
+        app.database,
+        "connect",
+        lambda driver, _: setattr(driver, "isolation_level", None),
+    )
+    sa.event.listen(
+        app.database, "begin", lambda connection: connection.exec_driver_sql("BEGIN")
+    )
+    with app.setup():
+        app.engines.setup_database()
+        with Session(app.database) as session:
+            with session.begin_nested():
+                session.add(Film(id=1))
+            session.begin_nested().session.add(Film(id=2))
+            session.flush()
+            session.get_nested_transaction().rollback()
+            session.commit()
+        assert app.entries() == [("Film", "", "1")]
+        with app.database.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
 # --- the setting -------------------------------------------------------------------

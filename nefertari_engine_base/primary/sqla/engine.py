@@ -220,8 +220,7 @@ class SQLAlchemyEngine:
             outbox = self._outbox_for(engine)
             used = self._waiting(engine)
             if engine.dialect.name == "sqlite":
-                with used.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                _write_ahead(used)
             for metadata, tables in self.binds.tables(engine, models):
                 metadata.create_all(used, tables)
             outbox.setup()
@@ -382,3 +381,18 @@ def _translated_read_errors() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise PrimaryError(f"The database failed a read: {error}") from error
+
+
+def _write_ahead(engine: Engine) -> None:
+    """Put a file of SQLite in WAL mode, from without a transaction: the application's
+    listeners may have a connection of SQLAlchemy begin one at once.
+
+    https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-serializable
+    """
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.close()
+    finally:
+        connection.close()

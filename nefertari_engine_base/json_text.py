@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import date, time
 from uuid import UUID
 
@@ -46,15 +45,24 @@ def _write_slowly(model: str, document: object) -> bytes:
 
 
 #: Numbers of so many digits, or of such an exponent, may be more than a double holds.
-_MAY_BE_TOO_LARGE = re.compile(r"\d{300}|\d[eE]\+?\d{3}")
+_TOO_LARGE = b"0" * 300, b"0e000", b"0e+000"
+#: All digits are one, and what belongs to no number is another.
+_SHAPES = bytes(
+    ord("0") if chr(code).isdigit() else ord("e") if chr(code) in "eE" else code
+    for code in range(128)
+).ljust(256, b" ")
 
 
-def may_be_unreadable(text: str) -> bool:
-    """Whether JSON that a database has written is to be checked; quick."""
-    return _MAY_BE_TOO_LARGE.search(text) is not None
+def may_be_unreadable(text: bytes) -> bool:
+    """Whether JSON that a database has written is to be checked.
+
+    A regular expression takes ten times as long for it.
+    """
+    shape = text.translate(_SHAPES)
+    return any(large in shape for large in _TOO_LARGE)
 
 
-def check_readable(model: str, text: str) -> None:
+def check_readable(model: str, text: str | bytes) -> None:
     """See that JSON can be read back: a search server keeps numbers that no reader of
     its answers can hold, and a page with one such document could not be read at all.
 

@@ -114,29 +114,6 @@ def test_fifty_poisons_are_dead_letters_their_neighbours_land_and_the_worker_liv
     assert app.documents(Named).keys() == names
 
 
-@pytest.mark.parametrize("server", ["elasticsearch", "opensearch"])
-def test_a_text_that_the_server_has_no_room_for_harms_no_other(
-    server, server_of, postgresql_database_url, index_prefix
-):
-    app = Application(
-        postgresql_database_url, server_of(server).url, index_prefix, declare,
-        nefertari__sync="worker", nefertari__sync__max_attempts=1,
-    ).setup()  # fmt: skip
-    try:
-        # Twice of what a server with a heap of a gigabyte has for all requests.
-        app.save(*[Plain(id=number, title="good") for number in range(20)])
-        app.save(Plain(id=99, title="x" * 210_000_000))
-        (outbox,) = app.engines.outboxes()
-        with working(app):
-            until(lambda: outbox.waiting() == 0, 120)
-        (letter,) = outbox.dead_letters()
-        assert letter.entry.touch.key == "99"
-        assert re.search("bytes|too large", letter.reason)
-        assert app.documents(Plain).keys() == {str(number) for number in range(20)}
-    finally:
-        app.close()
-
-
 class Failing(LoggingFailureHandler):
     """An application's own, which fails itself."""
 

@@ -146,10 +146,10 @@ class JSONStatement:
                 refused[id_of_key(key)] = str(text)
             elif UNREADABLE in text:
                 unreadable.append(id_of_key(key))
-            elif self._has_json and (reason := self._unreadable(text)):
+            elif (reason := self._unreadable(data := text.encode())) is not None:
                 refused[id_of_key(key)] = reason
             else:
-                loaded[id_of_key(key)] = text.encode()
+                loaded[id_of_key(key)] = data
         if unreadable:
             raise UnreadableRows(self.schema.name, unreadable, loaded, refused)
         if refused:
@@ -166,9 +166,9 @@ class JSONStatement:
             for field in schema.fields.values()
         )
 
-    def _unreadable(self, text: str) -> str | None:
+    def _unreadable(self, text: bytes) -> str | None:
         try:
-            if may_be_unreadable(text):
+            if self._has_json and may_be_unreadable(text):
                 check_readable(self.schema.name, text)
         except ConversionError as error:
             return str(error)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from random import SystemRandom
 from threading import Lock
 from typing import Any
 
@@ -35,6 +36,13 @@ VERSION_JUMP = 2**20
 #: apart; they do not order it.
 _NUMBERS_AT_ONCE = 1_000
 
+#: What is counted of a number; above it, a word of chance. A restore sets the counter
+#: back, under processes that go on with numbers of it: who takes the same again gets
+#: another word.
+_COUNTED = 2**28
+#: So many words there are: a number stays below that which places in lists begin at.
+_WORDS = 2**20 - 1
+
 #: How long a write may take to reach the server, in seconds, after it was announced.
 WRITE_TIME = 60.0
 
@@ -53,6 +61,10 @@ _CLOCK_IS_FRESH = 60.0
 _JUMP = 1.0
 #: So often it is asked in a row, as long as the answer takes longer than that.
 _ASKED_AT_MOST = 3
+
+
+# A process that was forked does not draw what its parent draws.
+randrange = SystemRandom().randrange
 
 
 class Collections:
@@ -127,7 +139,9 @@ class Collections:
             if len(self._free) < count:
                 taken = max(count, _NUMBERS_AT_ONCE)
                 last = self._count("number", taken)
-                self._free = range(last - taken + 1, last + 1)
+                word = randrange(_WORDS) * _COUNTED
+                first = word + (last - taken + 1) % _COUNTED
+                self._free = range(first, first + taken)
             numbers, self._free = self._free[:count], self._free[count:]
             return list(numbers)
 

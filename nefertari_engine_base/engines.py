@@ -30,6 +30,7 @@ from nefertari_engine_base.schema import ModelSchema, SecondaryOptions
 from nefertari_engine_base.setting_up import is_setting_up
 from nefertari_engine_base.settings import CaptureMode, EngineSettings, SyncMode
 from nefertari_engine_base.sync.capture import Publisher
+from nefertari_engine_base.sync.deletions import Deletions
 from nefertari_engine_base.sync.forms import Forms
 from nefertari_engine_base.sync.losses import IndexWatch
 from nefertari_engine_base.sync.pause import Pause
@@ -53,6 +54,7 @@ class Engines:
     :attr versions: see :class:`~nefertari_engine_base.sync.versions.Versions`.
     :attr watch: see :class:`~nefertari_engine_base.sync.losses.IndexWatch`.
     :attr forms: see :class:`~nefertari_engine_base.sync.forms.Forms`.
+    :attr deletions: see :class:`~nefertari_engine_base.sync.deletions.Deletions`.
     :attr pause: see :class:`~nefertari_engine_base.sync.pause.Pause`.
     """
 
@@ -67,6 +69,7 @@ class Engines:
         self.versions = Versions(self)
         self.watch = IndexWatch(self)
         self.forms = Forms(self)
+        self.deletions = Deletions(self)
         self._options: dict[type, SecondaryOptions] = {}
         self._documents: dict[tuple[str, str], type] = {}
         self._linked: set[type] = set()

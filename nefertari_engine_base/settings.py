@@ -110,6 +110,9 @@ class EngineSettings:
     :attr connection_timeout: ``nefertari.sync.connection_timeout``: seconds after which
         PostgreSQL and a delivery take each other for gone that do not answer. 0: as the
         system says. Default 60.
+    :attr deletes_checked_after: ``nefertari.sync.deletes_checked_after``: seconds after
+        which a process that has deleted documents looks whether they are there again;
+        see :mod:`nefertari_engine_base.sync.deletions`. 0: never. Default 120.
     """
 
     engines: tuple[str, ...] = ()
@@ -133,6 +136,7 @@ class EngineSettings:
     claim_timeout: float = 60.0
     statement_timeout: float = 300.0
     connection_timeout: float = 60.0
+    deletes_checked_after: float = 120.0
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> EngineSettings:
@@ -174,6 +178,9 @@ class EngineSettings:
             ),
             connection_timeout=read_number(
                 settings, "nefertari.sync.connection_timeout", 60.0
+            ),
+            deletes_checked_after=read_number(
+                settings, "nefertari.sync.deletes_checked_after", 120.0
             ),
         )
 

@@ -136,12 +136,14 @@ class ElasticsearchEngine:
         schema: ModelSchema,
         writes: Iterable[Write],
         encode: Encode | None = None,
+        *,
+        until: float | None = None,
     ) -> Sequence[WriteResult]:
         """Apply versioned writes; see :meth:`ISecondaryEngine.write`.
 
         :param encode: see :meth:`~nefertari_es.writer.BulkWriter.write`.
         """
-        return self._writer.write(self.model_of(schema).alias, writes, encode)
+        return self._writer.write(self.model_of(schema).alias, writes, encode, until)
 
     def refresh(self, schemas: Iterable[ModelSchema]) -> None:
         """Make every write so far visible to searches."""

@@ -15,6 +15,7 @@ from itertools import chain, repeat
 from typing import Any
 
 import orjson
+from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from nefertari_engine_base.exceptions import (
@@ -34,6 +35,7 @@ from nefertari_es.client import (
     with_advice,
 )
 from nefertari_es.culprits import Prober, Trouble
+from nefertari_es.deadline import Deadline, unanswered
 from nefertari_es.settings import ElasticsearchSettings
 
 _HEADERS = {"accept": JSON_BYTES, "content-type": "application/x-ndjson"}
@@ -87,10 +89,15 @@ class BulkWriter:
         self._documents = settings.bulk_documents
         self._bytes = settings.bulk_bytes
         self._connections = settings.bulk_connections
+        self._longest = settings.request_timeout * (settings.max_retries + 1)
         self._trouble = Trouble()
 
     def write(
-        self, alias: str, writes: Iterable[Write], encode: Encode | None = None
+        self,
+        alias: str,
+        writes: Iterable[Write],
+        encode: Encode | None = None,
+        until: float | None = None,
     ) -> list[WriteResult]:
         """Apply writes; the results are in their order.
 
@@ -98,11 +105,13 @@ class BulkWriter:
         the settings say, while ``writes`` is still being read.
 
         :param encode: makes JSON bytes of each source that is not bytes yet.
+        :param until: see :meth:`ISecondaryEngine.write`.
         :raises SecondaryUnavailable: if nothing could be sent. If only a part could,
             the rest is DEFERRED.
         """
         prober = Prober(self._client, alias, self._trouble)
-        transfer = _Transfer(self._client, alias, encode, prober)
+        deadline = Deadline(until, self._longest)
+        transfer = _Transfer(self._client, alias, encode, prober, deadline)
         chunks = self._chunks(writes)
         first, second = next(chunks, None), next(chunks, None)
         if first is None:
@@ -174,11 +183,13 @@ class _Transfer:
         alias: str,
         encode: Encode | None,
         prober: Prober,
+        deadline: Deadline,
     ) -> None:
         self._client = client
         self._target = f"/{alias}/_bulk?{_PARAMETERS}"
         self._encode = encode
         self._prober = prober
+        self._deadline = deadline
         self.landed = False
         self.failure: EngineError | None = None
         self.has_put_off = False
@@ -249,10 +260,16 @@ class _Transfer:
             results[number] = result
 
     def _results(self, chunk: Sequence[Write], body: bytes) -> list[WriteResult]:
+        if self._deadline.has_passed:
+            return [WriteResult(write.id, Outcome.EXPIRED) for write in chunk]
         try:
             response = self._client.perform_request(
                 "POST", self._target, headers=_HEADERS, body=body
             )
+        except TransportError:
+            if not self._deadline.was_missed:
+                raise
+            return unanswered(chunk)
         except ApiError as error:
             if not _blames_some_document(error):
                 raise
@@ -271,7 +288,7 @@ class _Transfer:
             # The guard of deletes comes last, and has no write.
             results = list(map(_result, chunk, items))
         self.landed = True
-        return results
+        return self._deadline.checked(chunk, results)
 
     def _halves(self, chunk: Sequence[Write], reason: str) -> list[WriteResult]:
         """Find the documents that a whole request was refused for."""

@@ -137,12 +137,17 @@ class ISecondaryEngine(Interface):
     def setup_database() -> None:
         """Create the indices that are missing."""
 
-    def write(schema: ModelSchema, writes: Iterable[Write]) -> Sequence[WriteResult]:
+    def write(
+        schema: ModelSchema, writes: Iterable[Write], *, until: float | None = None
+    ) -> Sequence[WriteResult]:
         """Apply versioned writes, each on its own; in the order of ``writes``.
 
         A repeat is harmless: a write whose version is not above the stored one
         changes nothing and is SUPERSEDED. No outcome of a single document raises.
 
+        :param until: a moment of :func:`~nefertari_engine_base.clock.elapsed`. What is
+            not sent by then is EXPIRED. What may have been written much later than
+            that, since this process stood still, is LATE. ``None``: any time will do.
         :raises SecondaryUnavailable: if nothing could be sent.
         """
 

@@ -145,7 +145,9 @@ def _remove_left_over(
     secondary, removed = engines.secondaries[name], 0
     for ids in secondary.ids_below(schema, fence):
         writes = list(_removals(engines, outbox, schema, ids))
-        for result in secondary.write(schema, writes):
+        results = secondary.write(schema, writes)
+        engines.deletions.note(outbox, name, schema.name, writes, results)
+        for result in results:
             if result.outcome not in (Outcome.WRITTEN, Outcome.SUPERSEDED):
                 raise SecondaryUnavailable(
                     f"{schema.name} {result.id} has no row, and its document could not "

@@ -29,7 +29,7 @@ from nefertari_engine_base.events import DeliveryEnded
 from nefertari_engine_base.exceptions import EngineError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IClaim, IOutbox
 from nefertari_engine_base.refusals import blames_document
-from nefertari_engine_base.sync import failures
+from nefertari_engine_base.sync import failures, lateness
 from nefertari_engine_base.sync.batches import Batch
 from nefertari_engine_base.sync.versions import highest_stored
 from nefertari_engine_base.values import (
@@ -51,6 +51,11 @@ LONGEST_RETRY_DELAY = 3600.0
 #: How often documents are written that are superseded each time: others write them all
 #: the while. Their entries stay for the next delivery.
 MOST_ROUNDS = 4
+
+#: What is written once more, with another version.
+_AGAIN = frozenset({Outcome.SUPERSEDED, Outcome.EXPIRED})
+#: What is written; the late ones have entries of their own by then.
+_LANDED = frozenset({Outcome.WRITTEN, Outcome.LATE})
 
 #: So many claims are given up for versions to be moved ahead, each for a session of the
 #: server that was not known before.
@@ -161,6 +166,7 @@ def deliver_inline(
             _all_taken(report)
         for start in range(0, len(ids), size):
             _all_taken(deliver(engines, outbox, size, ids[start : start + size]))
+        engines.deletions.look()
     except Exception as error:  # noqa: BLE001 - the entries stay; see docstring
         if isinstance(error, SecondaryUnavailable):
             engines.pause.begin(settings.pause_after_failure)
@@ -224,40 +230,46 @@ def _deliver_batch(
     """Draw, load and write, once more for what was superseded; then acknowledge."""
     applied: list[OutboxEntry] = []
     left: list[DocumentRef] = list(batch)
-    there = 0
+    there, written = 0, _Written()
     for _ in range(MOST_ROUNDS):
+        until = lateness.latest(engines)
         load = partial(claim.draw_and_load, left)
         snapshot = engines.versions.drawn(outbox, load, there)
         # Whoever has recorded it before the draw has the entries delivered anew.
         for model in engines.forms.foreign(outbox, claim.recorded_forms()):
             batch.leave(model)
         left = [ref for ref in left if ref in batch]
-        written = _write(engines, secondary, batch, left, snapshot)
+        written = _write(engines, outbox, secondary, batch, left, snapshot, until)
         left = _settle(engines, claim, batch, snapshot, written, applied, report)
         if not left:
             break
         there = highest_stored(one for _, results in written for one in results)
+    if left and not applied:
+        lateness.check_progress(written)
     claim.acknowledge(applied)
     report.entries += len(applied)
 
 
-_Written = Sequence[tuple[Sequence[DocumentRef], Sequence[WriteResult]]]
+_Written = list[tuple[Sequence[DocumentRef], Sequence[WriteResult]]]
 
 
 def _write(
-    engines: Engines,
-    secondary: str,
-    batch: Batch,
-    left: Sequence[DocumentRef],
-    snapshot: Snapshot,
-) -> _Written:
-    """Write documents; the results for each model's, in the order of these."""
-    found: list[tuple[Sequence[DocumentRef], Sequence[WriteResult]]] = []
+    engines: Engines, outbox: IOutbox, secondary: str, batch: Batch,
+    left: Sequence[DocumentRef], snapshot: Snapshot, until: float,
+) -> _Written:  # fmt: skip
+    """Write documents; the results for each model's, in the order of these.
+
+    :param until: see :meth:`ISecondaryEngine.write`.
+    """
+    found: _Written = []
     for model, refs in _by_model(left, snapshot).items():
         respelled = _respelled(snapshot, model, refs)
+        writes = _writes(snapshot, batch, [*refs, *respelled])
         results = engines.secondaries[secondary].write(
-            engines.schemas[model], _writes(snapshot, batch, [*refs, *respelled])
+            engines.schemas[model], writes, until=until
         )
+        lateness.deliver_anew(outbox, secondary, model, results)
+        engines.deletions.note(outbox, secondary, model, writes, results)
         found.append((refs, results))
     return found
 
@@ -281,16 +293,18 @@ def _settle(
     for refs, results in written:
         # First the documents under the ids that their rows have, then their entries.
         others = {result.outcome for result in results[len(refs) :]}
-        landed = others <= {Outcome.WRITTEN}
+        landed = others <= _LANDED
         for ref, result in zip(refs, results, strict=False):
-            if result.outcome is Outcome.REFUSED:
+            # Neither is looked up in a set: that takes longer than all the rest.
+            outcome = result.outcome
+            if outcome is Outcome.REFUSED:
                 _refuse(engines, claim, batch[ref], result.reason or "", report)
-            elif result.outcome is Outcome.SUPERSEDED:
+            elif outcome is Outcome.SUPERSEDED or outcome is Outcome.EXPIRED:
                 again.append(ref)
-            elif result.outcome is Outcome.WRITTEN:
+            elif outcome is Outcome.WRITTEN or outcome is Outcome.LATE:
                 if landed or _exists(snapshot, ref):
                     applied.extend(batch[ref])
-                elif Outcome.SUPERSEDED in others:
+                elif others & _AGAIN:
                     again.append(ref)
         for result in results:
             report.count(result.outcome)

@@ -10,6 +10,7 @@ from nefertari_engine_base.encoding import content_hash
 from nefertari_engine_base.exceptions import SecondaryUnavailable
 from nefertari_engine_base.interfaces import IOutbox, ISecondaryEngine
 from nefertari_engine_base.schema import ModelSchema
+from nefertari_engine_base.sync import lateness
 from nefertari_engine_base.sync.delivery import MOST_ROUNDS
 from nefertari_engine_base.sync.versions import highest_stored
 from nefertari_engine_base.values import (
@@ -76,27 +77,36 @@ def _write_batch(
     """Draw, load and write documents; the version, and what became of them."""
     refs = [DocumentRef(schema.name, id_) for id_ in ids]
     load = partial(outbox.draw_and_load, refs)
-    report, first, there = DeliveryReport(), 0, 0
-    for _ in range(MOST_ROUNDS):
+    report, first, there, rounds = DeliveryReport(), 0, 0, 0
+    results: list[WriteResult] = []
+    while rounds < MOST_ROUNDS:
+        until = lateness.latest(engines)
         snapshot = engines.versions.drawn(outbox, load, there)
         first = first or snapshot.version
         writes = _writes(schema, snapshot, refs)
-        results: list[WriteResult] = []
-        for secondary in engines.secondaries.values():
+        results = []
+        for name, secondary in engines.secondaries.items():
             chosen = _different(secondary, schema, writes) if only_different else writes
-            results += secondary.write(schema, chosen)
+            own = secondary.write(schema, chosen, until=until)
+            lateness.deliver_anew(outbox, name, schema.name, own)
+            results += own
         report.errors.extend(snapshot.errors.items())
         for result in results:
             report.count(result.outcome)
             if result.outcome is Outcome.REFUSED:
                 ref = DocumentRef(schema.name, result.id)
                 report.errors.append((ref, result.reason or ""))
-        superseded = {r.id for r in results if r.outcome is Outcome.SUPERSEDED}
-        if not superseded:
-            break
+        expired = {one.id for one in results if one.outcome is Outcome.EXPIRED}
+        again = {one.id for one in results if one.outcome is Outcome.SUPERSEDED}
+        again |= expired
+        if not again:
+            return first, report
+        # What was too old has to be written, as long as the others are.
+        rounds += not 0 < len(expired) < len(results)
         there = highest_stored(results)
-        refs = [ref for ref in refs if ref.id in superseded]
+        refs = [ref for ref in refs if ref.id in again]
         load = partial(outbox.draw_and_load, refs)
+    lateness.check_progress([(None, results)])
     return first, report
 
 

@@ -110,6 +110,7 @@ def run(engines: Engines, waker: Waker) -> None:
                 failures_in_a_row = 0
             presence.count(report)
             engines.watch.look()
+            engines.deletions.look()
 
         deliver_due = partial(drain, engines, after_batch, waker, Pace())
         # At the start in any case, whoever has looked before in this process.
@@ -139,6 +140,7 @@ def _idle(engines: Engines, waker: Waker, presence: Presence) -> None:
     while (left := end - time.monotonic()) > 0:
         presence.tell()
         engines.watch.look()
+        engines.deletions.look()
         if waker.wait(min(left, presence.interval)):
             return
 

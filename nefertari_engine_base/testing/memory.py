@@ -19,6 +19,7 @@ from uuid import uuid4
 import orjson
 from zope.interface import implementer
 
+from nefertari_engine_base.clock import elapsed
 from nefertari_engine_base.encoding import content_hash, convert
 from nefertari_engine_base.exceptions import (
     ConversionError,
@@ -153,10 +154,16 @@ class MemoryEngine:
     # --- writing
 
     def write(
-        self, schema: ModelSchema, writes: Iterable[Write]
+        self,
+        schema: ModelSchema,
+        writes: Iterable[Write],
+        *,
+        until: float | None = None,
     ) -> Sequence[WriteResult]:
         """Apply versioned writes; see :meth:`ISecondaryEngine.write`."""
         collection = self._collection(schema)
+        if until is not None and elapsed() > until:
+            return [WriteResult(write.id, Outcome.EXPIRED) for write in writes]
         with self._lock:
             results = [self._write(collection, write) for write in writes]
             if self._immediate:

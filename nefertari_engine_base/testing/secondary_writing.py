@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from zope.interface.verify import verifyObject
 
+from nefertari_engine_base.clock import elapsed
 from nefertari_engine_base.encoding import content_hash
 from nefertari_engine_base.interfaces import ISecondaryEngine
 from nefertari_engine_base.testing.workbench import (
@@ -95,6 +96,17 @@ class WritingSuite:
         assert bench.write(put("1", 2, id=1)) == [Outcome.SUPERSEDED]
         assert bench.get("1") == [None]
         assert bench.write(put("1", 4, id=1)) == [Outcome.WRITTEN]
+
+    def test_what_was_loaded_too_long_ago_is_not_written(
+        self, engine: ISecondaryEngine
+    ) -> None:
+        bench = Workbench(engine)
+        writes = [put("1", 1, id=1), drop("2", 1)]
+        (late, gone) = engine.write(bench.schema, writes, until=elapsed() - 1)
+        assert (late.outcome, gone.outcome) == (Outcome.EXPIRED, Outcome.EXPIRED)
+        assert bench.get("1") == [None]
+        (soon, _) = engine.write(bench.schema, writes, until=elapsed() + 60)
+        assert soon.outcome is Outcome.WRITTEN
 
     def test_a_delete_of_what_never_was_is_remembered(
         self, engine: ISecondaryEngine

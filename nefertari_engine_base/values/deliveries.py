@@ -55,6 +55,11 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     #: The server could not take it now; it is as if it had not been tried.
     DEFERRED = "deferred"
+    #: Not sent, since what it holds was loaded too long ago: load it again.
+    EXPIRED = "expired"
+    #: Written so late that others may have deleted the document before, and the
+    #: secondary forgotten that: deliver it once more.
+    LATE = "late"
 
 
 class WriteResult(NamedTuple):
@@ -93,8 +98,11 @@ class DeliveryReport:
         return self.written + self.superseded + self.refused + self.deferred
 
     def count(self, outcome: Outcome) -> None:
-        """Count the outcome of one write."""
-        setattr(self, outcome.value, getattr(self, outcome.value) + 1)
+        """Count the outcome of one write; not what was not sent."""
+        if outcome is Outcome.LATE:
+            outcome = Outcome.WRITTEN
+        if outcome is not Outcome.EXPIRED:
+            setattr(self, outcome.value, getattr(self, outcome.value) + 1)
 
     def add(self, other: DeliveryReport) -> None:
         """Add the figures of another report to this one."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from random import SystemRandom
 from threading import Lock
 from typing import Any
 
@@ -22,6 +23,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from nefertari_engine_base.clock import elapsed
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.forks import renew_after_fork
 from nefertari_engine_base.refusals import blames_document
@@ -34,12 +36,35 @@ VERSION_JUMP = 2**20
 #: apart; they do not order it.
 _NUMBERS_AT_ONCE = 1_000
 
-#: How long a writer may take for its write, in seconds, before what it has announced
-#: counts as written.
-WRITER_LEASE = 60.0
+#: What is counted of a number; above it, a word of chance. A restore sets the counter
+#: back, under processes that go on with numbers of it: who takes the same again gets
+#: another word.
+_COUNTED = 2**28
+#: So many words there are: a number stays below that which places in lists begin at.
+_WORDS = 2**20 - 1
+
+#: How long a write may take to reach the server, in seconds, after it was announced.
+WRITE_TIME = 60.0
+
+#: By how many seconds the clocks of two nodes may differ: the lease of a writer is
+#: reckoned by that of one, and after a failover judged by that of another.
+CLOCK_SKEW = 60.0
+
+#: For how long what a writer has announced counts as under way, in seconds.
+WRITER_LEASE = WRITE_TIME + CLOCK_SKEW
 
 #: Seconds that the server's clock is believed without asking it again.
 _CLOCK_IS_FRESH = 60.0
+
+#: If this machine's two clocks drift apart by more seconds than this, it has slept, or
+#: its clock was set: then the server's is asked.
+_JUMP = 1.0
+#: So often it is asked in a row, as long as the answer takes longer than that.
+_ASKED_AT_MOST = 3
+
+
+# A process that was forked does not draw what its parent draws.
+randrange = SystemRandom().randrange
 
 
 class Collections:
@@ -72,7 +97,8 @@ class Collections:
         self.renew()
         renew_after_fork(self)
         self._clock_offset = 0.0
-        self._clock_asked: float | None = None
+        #: When the server's clock was asked, by both of this machine.
+        self._clock_asked: tuple[float, float] | None = None
 
     def renew(self) -> None:
         """See :class:`~nefertari_engine_base.forks.Renewable`: the numbers that were
@@ -113,7 +139,9 @@ class Collections:
             if len(self._free) < count:
                 taken = max(count, _NUMBERS_AT_ONCE)
                 last = self._count("number", taken)
-                self._free = range(last - taken + 1, last + 1)
+                word = randrange(_WORDS) * _COUNTED
+                first = word + (last - taken + 1) % _COUNTED
+                self._free = range(first, first + taken)
             numbers, self._free = self._free[:count], self._free[count:]
             return list(numbers)
 
@@ -136,22 +164,35 @@ class Collections:
         """The server's clock, as seconds since 1970 (UTC).
 
         Clocks of applications and workers may differ; the primary has only one. It is
-        asked now and then, and this process counts between.
+        asked now and then, and this process counts between, sleep of its machine
+        included. A machine that its host has stopped cannot count that; it is told when
+        its own clock is set, and asks then.
         """
-        asked = self._clock_asked
-        if asked is None or time.monotonic() - asked > _CLOCK_IS_FRESH:
+        if not self._is_clock_fresh():
             self._ask_clock()
-        return time.monotonic() + self._clock_offset
+        return elapsed() + self._clock_offset
+
+    def _is_clock_fresh(self) -> bool:
+        if self._clock_asked is None:
+            return False
+        counted = elapsed() - self._clock_asked[0]
+        shown = time.time() - self._clock_asked[1]
+        return counted <= _CLOCK_IS_FRESH and abs(shown - counted) <= _JUMP
 
     def _ask_clock(self) -> None:
-        before = time.monotonic()
+        for _ in range(_ASKED_AT_MOST):
+            before = elapsed()
+            local = self._server_time()
+            after = elapsed()
+            self._clock_offset = local.timestamp() - (before + after) / 2
+            self._clock_asked = after, time.time()
+            if after - before <= _JUMP:
+                return
+
+    def _server_time(self) -> datetime:
         # The newer name of this command is unknown to some servers of the protocol.
         local: datetime = self._database.client.admin.command("isMaster")["localTime"]
-        after = time.monotonic()
-        if local.tzinfo is None:
-            local = local.replace(tzinfo=UTC)
-        self._clock_offset = local.timestamp() - (before + after) / 2
-        self._clock_asked = after
+        return local if local.tzinfo is not None else local.replace(tzinfo=UTC)
 
 
 #: Codes of the server that speak of what is stored, or asked for: a bad value, invalid

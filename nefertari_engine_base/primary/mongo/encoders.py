@@ -18,6 +18,7 @@ from bson import Binary, DBRef, Decimal128, ObjectId
 from bson.binary import OLD_UUID_SUBTYPE, UuidRepresentation
 
 from nefertari_engine_base.encoding import Kind, convert
+from nefertari_engine_base.primary.mongo.defaults import default_of
 from nefertari_engine_base.primary.mongo.types import (
     REFERENCES,
     key_field_of,
@@ -46,6 +47,14 @@ def encoder_of(model: str, schema: FieldSchema, field: Any) -> Callable[[Any], A
     :param field: the field of MongoEngine.
     """
     name = f"{model}.{schema.name}"
+    encode = _encoder_of(name, schema, field)
+    default = None if schema.kind is Kind.ACL else default_of(field)
+    if default is None:
+        return encode
+    return lambda value: encode(default if value is None else value)
+
+
+def _encoder_of(name: str, schema: FieldSchema, field: Any) -> Callable[[Any], Any]:
     if schema.kind is Kind.JSON:
         # Bytes that stand for anything: the field knows for what.
         read_any = field.to_python if isinstance(field, me.BinaryField) else _same

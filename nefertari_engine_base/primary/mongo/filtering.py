@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,11 @@ import mongoengine as me
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import QueryError
 from nefertari_engine_base.primary.mongo.access import answers
+from nefertari_engine_base.primary.mongo.defaults import (
+    as_stored,
+    comparable,
+    findable_default,
+)
 from nefertari_engine_base.primary.mongo.keys import (
     of_class,
     reference_name,
@@ -34,6 +40,13 @@ _RANGES = {
     Operator.GTE: "$gte",
     Operator.LT: "$lt",
     Operator.LTE: "$lte",
+}
+
+_COMPARISONS = {
+    Operator.GT: operator.gt,
+    Operator.GTE: operator.ge,
+    Operator.LT: operator.lt,
+    Operator.LTE: operator.le,
 }
 
 #: Kinds whose empty lists are no value in the index.
@@ -91,7 +104,16 @@ def _reach(schema: ModelSchema, step: str, filters: Sequence[Filter]) -> Conditi
     name = stored_name(schema.model, step)
     if relation.many:
         return {name: {"$elemMatch": inner}}
+    if _asks_defaults(relation.document, filters):
+        # Without an embedded document there are no values of its fields.
+        return {"$and": [{name: {"$ne": None}}, _below(name, inner)]}
     return _below(name, inner)
+
+
+def _asks_defaults(schema: ModelSchema, filters: Sequence[Filter]) -> bool:
+    model: Any = schema.model
+    fields = (one.field for one in filters if one.field in schema.fields)
+    return any(findable_default(model._fields[name]) is not None for name in fields)
 
 
 def _below(name: str, query: Conditions) -> Conditions:
@@ -127,11 +149,72 @@ def _values(relation: RelationSchema, query: Conditions, name: str) -> list[Any]
 
 
 def _compare(schema: FieldSchema, field: Any, condition: Filter) -> Conditions:
+    """The query for one condition on one field; see :mod:`.defaults`."""
+    if isinstance(condition.value, Access | Entry):
+        return answers(field.db_field, condition.value)
+    query = _compare_stored(schema, field, condition)
+    default = None if schema.kind is Kind.ACL else findable_default(field)
+    if default is None:
+        return query
+    absent: Conditions = {field.db_field: None}
+    if schema.many:
+        # Which is found in a list, too.
+        absent[f"{field.db_field}.0"] = {"$exists": False}
+    if _meets(_item_of(schema, field), default, condition):
+        return {"$or": [query, absent]}
+    # What asks for nothing finds what is not stored.
+    return {"$and": [query, {"$nor": [absent]}]} if _asks_nothing(condition) else query
+
+
+def _asks_nothing(condition: Filter) -> bool:
+    """Whether a condition may be met by the absence of a value."""
+    if condition.operator is Operator.EXISTS:
+        return not condition.value
+    if condition.operator in _RANGES:
+        return False
+    values = condition.value
+    return None in (values if condition.operator is not Operator.EQ else [values])
+
+
+def _meets(item: Any, default: Any, condition: Filter) -> bool:
+    """Whether a default meets a condition.
+
+    :param default: as it is stored; of a list, a list.
+    """
+    held = [
+        comparable(one) for one in (default if isinstance(default, list) else [default])
+    ]
+    asked, value = condition.operator, condition.value
+    if asked is Operator.EXISTS:
+        return bool(value) == bool(held)
+    if asked in _RANGES:
+        return any(_is_ordered(asked, one, _spoken(item, value)) for one in held)
+    values = [value] if asked is Operator.EQ else value
+    found = [not held if one is None else _spoken(item, one) in held for one in values]
+    return all(found) if asked is Operator.ALL else any(found)
+
+
+def _is_ordered(asked: Operator, one: Any, other: Any) -> bool:
+    """Whether one value is greater or less than another one, of its type."""
+    compare = _COMPARISONS[asked]
+    try:
+        return one[0] == other[0] and bool(compare(one[1], other[1]))
+    except TypeError:
+        return False
+
+
+def _spoken(item: Any, value: Any) -> Any:
+    """A value of a condition as it is compared with a default."""
+    try:
+        return comparable(as_stored(_stored(item, value)))
+    except me.ValidationError:
+        return None
+
+
+def _compare_stored(schema: FieldSchema, field: Any, condition: Filter) -> Conditions:
     name = field.db_field
     if condition.operator is Operator.EXISTS:
         return _presence(schema, name, condition.value)
-    if isinstance(condition.value, Access | Entry):
-        return answers(name, condition.value)
     item = _item_of(schema, field)
     if isinstance(item, REFERENCES) and item.dbref:
         name += ".$id"

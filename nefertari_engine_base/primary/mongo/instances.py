@@ -16,6 +16,7 @@ from mongoengine.base import LazyReference
 from mongoengine.errors import DoesNotExist
 
 from nefertari_engine_base.exceptions import ConversionError
+from nefertari_engine_base.primary.mongo.defaults import is_made_anew
 from nefertari_engine_base.primary.mongo.dependencies import problem_of
 from nefertari_engine_base.primary.mongo.keys import (
     find_by_keys,
@@ -148,6 +149,9 @@ class Instances:
                 )
             elif chosen.get(stored) is not None:
                 _hold_within(instance._data[name], path, unnamed)
+            elif is_made_anew(self._model._fields[name]):
+                # The document would be another one each time that it is delivered.
+                instance._data[name] = None
         return instance
 
 

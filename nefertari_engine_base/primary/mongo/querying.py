@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nefertari_engine_base.exceptions import QueryError
+from nefertari_engine_base.primary.mongo.defaults import findable_default
 from nefertari_engine_base.primary.mongo.fetching import fetch
 from nefertari_engine_base.primary.mongo.filtering import check_order, conditions
 from nefertari_engine_base.primary.mongo.ids import Ids
@@ -86,18 +87,24 @@ def _matching(schema: ModelSchema, query: Query) -> dict[str, Any]:
 def _steps(schema: ModelSchema, query: Query) -> list[dict[str, Any]]:
     """The pipeline that finds the keys of what matches, in order."""
     steps: list[dict[str, Any]] = [{"$match": _matching(schema, query)}]
-    absent, order = {}, {}
+    added: dict[str, Any] = {}
+    order: dict[str, int] = {}
+    known = set()
     for number, sort in enumerate(query.sort):
-        name = _sort_name(schema, sort)
-        if name in order:
+        name, default = _sort_key(schema, sort)
+        if name in known:
             continue  # the first one has decided
+        known.add(name)
         # MongoDB has what has no value first; the index has it last.
         value = {"$ifNull": [f"${name}", []]}
-        absent[f"_absent{number}"] = {"$cond": [{"$eq": [value, []]}, 1, 0]}
+        if default is not None:
+            value = _with_default(name, default)
+            added[name := f"_value{number}"] = value
+        added[f"_absent{number}"] = {"$cond": [{"$eq": [value, []]}, 1, 0]}
         order[f"_absent{number}"] = 1
         order[name] = -1 if sort.descending else 1
-    if absent:
-        steps.append({"$addFields": absent})
+    if added:
+        steps.append({"$addFields": added})
     steps.append({"$sort": {**order, **({} if "_id" in order else {"_id": 1})}})
     if query.start:
         steps.append({"$skip": query.start})
@@ -107,13 +114,26 @@ def _steps(schema: ModelSchema, query: Query) -> list[dict[str, Any]]:
     return steps
 
 
-def _sort_name(schema: ModelSchema, sort: Sort) -> str:
+def _with_default(name: str, default: Any) -> dict[str, Any]:
+    """The value of a field, or its default; an empty list, if what it is a part of is
+    not there."""
+    value = {"$ifNull": [f"${name}", {"$literal": default}]}
+    owner, _, _ = name.rpartition(".")
+    if not owner:
+        return value
+    is_there = {"$ne": [{"$ifNull": [f"${owner}", []]}, []]}
+    return {"$cond": [is_there, value, []]}
+
+
+def _sort_key(schema: ModelSchema, sort: Sort) -> tuple[str, Any]:
+    """What MongoDB is to sort by: the name of a field, and what counts in its place
+    where nothing is stored, if anything."""
     relations, field = schema.find(sort.field)
     names, model = [], schema.model
     for relation in relations:
         if relation is relations[-1] and _holds(relation, field):
             names.append(reference_name(model, relation.name))
-            return ".".join(names)
+            return ".".join(names), None
         if not relation.inline:
             raise QueryError(
                 f"MongoDB cannot sort by {sort.field}, which is in documents of "
@@ -122,8 +142,11 @@ def _sort_name(schema: ModelSchema, sort: Sort) -> str:
         names.append(stored_name(model, relation.name))
         model = relation.document.model
     found: Any = model
-    check_order(field, found._fields[field.name])
-    return ".".join([*names, stored_name(model, field.name)])
+    stored = found._fields[field.name]
+    check_order(field, stored)
+    is_one = not any(relation.many for relation in relations)
+    default = findable_default(stored) if is_one and not field.many else None
+    return ".".join([*names, stored_name(model, field.name)]), default
 
 
 def _holds(relation: RelationSchema, field: FieldSchema) -> bool:

@@ -22,6 +22,7 @@ from nefertari_engine_base.dependencies import Reads, reads_of
 from nefertari_engine_base.encoding import Kind
 from nefertari_engine_base.exceptions import ConfigurationError, UnmappableField
 from nefertari_engine_base.primary.mongo.conditions import condition_of
+from nefertari_engine_base.primary.mongo.defaults import check_default
 from nefertari_engine_base.primary.mongo.dependencies import DocumentAttributes
 from nefertari_engine_base.primary.mongo.links import Link, link_fields, links_of
 from nefertari_engine_base.primary.mongo.options import Level
@@ -236,6 +237,7 @@ class _Builder:
                 raise UnmappableField(self.root, dotted, kind, described.reason)
             # The application knows how to index what the database gives.
             described = TypeDescription(kind=Kind.JSON)
+        check_default(self.root, (*path, name), field)
         key = name in self.primary_key
         if key and (described.many or described.kind is Kind.JSON):
             raise ConfigurationError(

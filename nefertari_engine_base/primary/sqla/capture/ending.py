@@ -17,6 +17,7 @@ from nefertari_engine_base.primary.sqla.capture.transactions import (
     finish,
     is_running,
     known_transaction,
+    roll_back,
     transaction_of,
 )
 from nefertari_engine_base.primary.sqla.entries import insert_each
@@ -45,7 +46,7 @@ def commit(dialect: Dialect, do_commit: Callable[[Any], None], connection: Any) 
         # SQLAlchemy takes a transaction whose commit has failed for ended, and would
         # hand the connection to others as it is.
         transaction.take()
-        driver_of(connection).rollback()
+        roll_back(connection)
         raise
     if rides:
         _commit_with_held(dialect, do_commit, connection, transaction)
@@ -85,7 +86,7 @@ def _refuse(
     """Roll back what must not be committed. :raises PrimaryError: always."""
     cause = transaction.doomed
     transaction.take()
-    driver_of(connection).rollback()
+    roll_back(connection)
     raise PrimaryError(
         f"This transaction was refused and is rolled back: {cause}. Whoever catches "
         f"such an error has to roll back, or to begin a savepoint before."

@@ -135,10 +135,10 @@ class Execution:
 
         :return: is empty afterwards, if its models are synchronised again instead.
         """
-        found = [True]
+        found, driver = [True], self.connection.dialect.loaded_dbapi
         try:
             yield found
-        except (SQLAlchemyError, EngineError):
+        except (SQLAlchemyError, EngineError, driver.Error):
             raise
         except Exception as error:  # noqa: BLE001 - told of, and its models are compared
             found.clear()
@@ -199,7 +199,9 @@ class Execution:
         try:
             with self.savepoint():
                 yield
-        except DBAPIError:
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise  # as the statement would
             why = "its rows could not be read before it"
             self.statement.resync(self.connection, self.plan.documents, why)
 
@@ -241,8 +243,9 @@ class Execution:
         try:
             yield
         except BaseException:
-            run_unheard(self.connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-            run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
+            if not self.connection.invalidated:
+                run_unheard(self.connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+                run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
             raise
         run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
 

@@ -306,7 +306,9 @@ class _Insert:
         try:
             with self._execution.savepoint():
                 yield found
-        except DBAPIError:
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
             found.clear()
             self._give_up()
 

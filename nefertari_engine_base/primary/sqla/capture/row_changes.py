@@ -130,6 +130,8 @@ def _read(execution: Execution, statement: Any, values: Any) -> Sequence[Any]:
         with execution.savepoint():
             return ask(execution.connection, statement, values).mappings().all()
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
         execution.statement.tell_unread(error)
         return ()
 

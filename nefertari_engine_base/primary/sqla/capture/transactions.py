@@ -232,6 +232,8 @@ class Transaction:
         """Let nobody commit the transaction, or the savepoint that has begun last:
         what has been executed in it was refused."""
         self.doomed, self.doomed_in = error, frozenset(self.savepoints)
+        if connection.invalidated:
+            return  # it is lost, and its transaction with it
         dialect, driver = connection.dialect, driver_of(connection.connection)
         if dialect.name == "sqlite" and not connection.in_nested_transaction():
             driver.rollback()
@@ -309,6 +311,16 @@ def finish(parts: dict[Following, Part]) -> None:
 def driver_of(connection: Any) -> Any:
     """The driver's connection; a pool has wrapped it, or it is given as it is."""
     return getattr(connection, "driver_connection", connection)
+
+
+def roll_back(connection: Any) -> None:
+    """Roll back by the driver, unless the connection is lost.
+
+    :param connection: what the pool has handed out.
+    """
+    driver = driver_of(connection)
+    if driver is not None and not getattr(driver, "closed", False):
+        driver.rollback()
 
 
 def is_running(connection: Any, dialect: Any) -> bool | None:

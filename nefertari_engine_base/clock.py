@@ -8,7 +8,7 @@ import time
 def elapsed() -> float:
     """Seconds since some moment in the past.
 
-    :func:`time.monotonic` stands still while the machine sleeps, and what others have
+    ``time.monotonic`` stands still while the machine sleeps, and what others have
     waited for meanwhile is as old as it is. Linux has a clock that goes on; elsewhere
     this is the monotonic one.
     https://man7.org/linux/man-pages/man2/clock_gettime.2.html

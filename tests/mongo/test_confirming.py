@@ -8,7 +8,10 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from nefertari_engine_base.primary.mongo import confirming
-from nefertari_engine_base.primary.mongo.collections import translated_errors
+from nefertari_engine_base.primary.mongo.collections import (
+    WRITER_LEASE,
+    translated_errors,
+)
 from nefertari_engine_base.sync.delivery import deliver
 from tests.mongo.films import Films, Picture
 
@@ -86,7 +89,7 @@ def test_a_confirmation_that_fails_is_logged_and_costs_one_delivery_more(
     monkeypatch.undo()
     assert unconfirmed(films) == 1
     now = films.outbox.collections.now
-    films.outbox.collections.now = lambda: now() + 100
+    films.outbox.collections.now = lambda: now() + WRITER_LEASE + 1
     films.assert_index_equals_collections()
     assert films.index(Picture)[str(film.pk)]["title"] == "Alien"
 

@@ -283,10 +283,10 @@ class PausingSecondary:
     def __getattr__(self, name):
         return getattr(self._engine, name)
 
-    def write(self, schema, writes):
+    def write(self, schema, writes, **options):
         writes = list(writes)
         self._pause()
-        return self._engine.write(schema, writes)
+        return self._engine.write(schema, writes, **options)
 
 
 @contextmanager

@@ -137,12 +137,12 @@ def test_fan_outs_to_nothing_do_not_end_a_drain(app):
 def test_a_crash_between_two_batches_loses_nothing(app, monkeypatch, batch):
     write, calls = app.secondary.write, 0
 
-    def crash(schema, writes):
+    def crash(schema, writes, **options):
         nonlocal calls
         calls += 1
         if calls == batch:
             raise RuntimeError("crashed")
-        return write(schema, writes)
+        return write(schema, writes, **options)
 
     change(app, Director, 1, name="Ridley")
     with monkeypatch.context() as patch:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chaos.primaries import NAMES, primary_named
 from chaos.processes import EndedByItself
 from chaos.report import describe_machine, make_console, show
 from chaos.run import Plan, run
 from chaos.servers import own_servers
+from chaos.torments import POOLED_DROPPED, Often, fitting
 from nefertari_engine_base.settings import CaptureMode
 from tools.servers import ServersError
 
@@ -26,10 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         writers=options.processes,
         workers=options.workers,
         seconds=options.minutes * 60,
-        torments=primary_named(options.primary).full,
+        torments=_torments(options),
         triggers=options.triggers,
         primary=options.primary,
         capture=options.capture,
+        pooler=options.pooler,
     )
     describe_machine(console, plan.seed)
     try:
@@ -40,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     show(console, result)
     return 0 if result.passed else 1
+
+
+def _torments(options: argparse.Namespace) -> Mapping[str, Often]:
+    full = fitting(primary_named(options.primary).full, options.capture)
+    return {**full, POOLED_DROPPED: Often(8)} if options.pooler else full
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         "--triggers",
         action="store_true",
         help="half of the changes are made behind the sessions' backs; on PostgreSQL",
+    )
+    parser.add_argument(
+        "--pooler",
+        action="store_true",
+        help="everybody reaches PostgreSQL by a PgBouncer, which drops connections",
     )
     parser.add_argument(
         "--capture",

@@ -13,6 +13,9 @@ from pyramid.paster import bootstrap
 from chaos.primaries import Primary, primary_named
 from nefertari_engine_base.engines import Engines, engines_of
 
+#: The versions of the application.
+OLD, NEW = "old", "new"
+
 _INI = """\
 [app:main]
 use = call:chaos.application:main
@@ -44,7 +47,8 @@ def main(global_config: Mapping[str, str], **settings: str) -> Any:
     """The WSGI application of the ini file; it has no views."""
     with Configurator(settings=settings) as config:
         config.include("nefertari_engine_base")
-        primary_named(settings["chaos.primary"]).declare(config)
+        kind = primary_named(settings["chaos.primary"])
+        kind.declare(config, settings.get("chaos.version", NEW))
     return config.make_wsgi_app()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,16 +28,30 @@ class Database(Protocol):
 
     :attr url: for the application.
     :attr victims_url: for processes that are killed, or lose their connections.
+    :attr claim_lasts: seconds after which the claim of a stopped worker is everybody's.
     """
 
     url: str
     victims_url: str
+    claim_lasts: float
 
     def count_by_kind(self) -> Mapping[str, int]:
         """How many changes were committed, by kind."""
 
     def end_connections(self, random_: Random) -> bool:
         """End a few connections of victims; whether there were any."""
+
+    def drop_pooled(self, random_: Random) -> bool:
+        """Have the pooler drop its connections; whether there is a pooler."""
+
+    def claims(self) -> frozenset[object]:
+        """What names the claims that victims have at the moment."""
+
+    def back_up(self, path: Path) -> None:
+        """Make a backup, while victims write."""
+
+    def restore(self, path: Path) -> None:
+        """Come back to the backup, while deliveries go on."""
 
     def await_victims(self) -> None:
         """Wait until nothing of victims is under way, all of which are gone."""
@@ -73,8 +88,12 @@ class Primary(Protocol):
     def settings(self, url: str) -> Mapping[str, object]:
         """The settings of an application whose data is there."""
 
-    def declare(self, config: Any) -> None:
-        """Give the models documents."""
+    def declare(self, config: Any, version: str) -> None:
+        """Give the models documents.
+
+        :param version: of the application: the old one has a model with fewer fields,
+            and another one without documents.
+        """
 
     def application(self, engines: Engines) -> Application:
         """The application, once it is configured."""
@@ -82,8 +101,10 @@ class Primary(Protocol):
     def fill(self, app: Application) -> None:
         """Make what is there in any case, in an empty database."""
 
-    def database(self, url: str) -> AbstractContextManager[Database]:
-        """The database of that URL."""
+    def database(
+        self, url: str, pooler_url: str | None = None
+    ) -> AbstractContextManager[Database]:
+        """The database of that URL, which victims may reach by a pooler."""
 
     def writer(self, app: Application, number: int, seed: str) -> Writer:
         """One that makes random changes."""

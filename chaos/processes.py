@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,12 @@ ROOT = Path(__file__).parent.parent
 #: Seconds that the end after SIGTERM may take.
 ENDING = 60.0
 
+#: Asks a writer to fork.
+FORK = signal.SIGUSR1
+
+#: Seconds that a process may take to do so: it ends a transaction before.
+_FORKING = 2.0
+
 #: How much of the log of a process an error shows, in lines.
 _SHOWN = 15
 
@@ -24,7 +32,9 @@ class EndedByItself(Exception):
 
 
 class Process:
-    """A command that can be killed, frozen and started again.
+    """A command that can be killed, frozen and started again, with all that it forks.
+
+    :attr ini: of the application that its next life runs.
 
     :param arguments: of Python, from the number of the life, which begins with 1.
     :param log: takes what all lives write to standard output and error.
@@ -36,6 +46,7 @@ class Process:
         self.name = name
         self.life = 0
         self.frozen = False
+        self.ini: Path | None = None
         self._arguments = arguments
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -53,24 +64,43 @@ class Process:
                 stderr=log,
                 # A terminal's Ctrl-C is for the tormentor, who then ends the others.
                 start_new_session=True,
+                # Until it knows what that means.
+                preexec_fn=lambda: signal.signal(FORK, signal.SIG_IGN),
             )
 
     def kill(self) -> None:
         """End it by SIGKILL, and wait until it is gone."""
         if self._process is not None:
-            self._process.kill()
+            self._signal(self._process, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            self.frozen = False
 
     def freeze(self) -> None:
         """Stop it where it is (SIGSTOP)."""
-        self._running().send_signal(signal.SIGSTOP)
+        self._signal(self._running(), signal.SIGSTOP)
         self.frozen = True
 
     def thaw(self) -> None:
         """Let it go on (SIGCONT)."""
-        self._running().send_signal(signal.SIGCONT)
+        self._signal(self._running(), signal.SIGCONT)
         self.frozen = False
+
+    def fork(self) -> bool:
+        """Have it fork, as servers do that load an application once; whether it has.
+
+        It has no more than one child at a time.
+        """
+        process = self._running()
+        if self.frozen or self._children(process):
+            return False
+        process.send_signal(FORK)
+        end = time.monotonic() + _FORKING
+        while not self._children(process):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
 
     def check(self) -> None:
         """Make sure that it is alive. :raises EndedByItself:"""
@@ -82,8 +112,9 @@ class Process:
         :raises EndedByItself: if it is gone already, fails, or does not end.
         """
         process = self._running()
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
+        self._signal(process, signal.SIGCONT)
+        self._signal(process, signal.SIGTERM)
+        self.frozen = False
         try:
             status = process.wait(ENDING)
         except subprocess.TimeoutExpired:
@@ -98,6 +129,21 @@ class Process:
         if (status := self._process.poll()) is not None:
             raise self._error(f"ended by itself with status {status}")
         return self._process
+
+    @staticmethod
+    def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+        """Send a signal to it and to what it has forked; it is the first of a group."""
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            # It has ended meanwhile, which is told by its status.
+            process.poll()
+
+    @staticmethod
+    def _children(process: subprocess.Popen[bytes]) -> str:
+        # https://man7.org/linux/man-pages/man5/proc_pid_task.5.html
+        path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        return path.read_text() if path.exists() else ""
 
     def _error(self, what: str) -> EndedByItself:
         lines = self._log.read_text(errors="replace").splitlines()
@@ -122,17 +168,25 @@ def writer(ini: Path, number: int, seed: str, log: Path) -> Process:
 
     def arguments(life: int) -> Sequence[str]:
         own_seed = f"{seed}-{number}-{life}"
-        return ("-m", "chaos.writer", str(ini), str(number), own_seed)
+        return ("-m", "chaos.writer", str(process.ini), str(number), own_seed)
 
-    return Process(f"writer {number}", arguments, log)
+    process = Process(f"writer {number}", arguments, log)
+    process.ini = ini
+    return process
 
 
 def worker(ini: Path, number: int, log: Path) -> Process:
     """A process of ``nefertari-es worker``."""
-    command = worker_command(ini)
-    return Process(f"worker {number}", lambda life: command, log)
+
+    def arguments(life: int) -> Sequence[str]:
+        assert process.ini is not None
+        return command(process.ini, "worker")
+
+    process = Process(f"worker {number}", arguments, log)
+    process.ini = ini
+    return process
 
 
-def worker_command(ini: Path, *options: str) -> Sequence[str]:
-    """The arguments of Python for ``nefertari-es worker``."""
-    return ("-m", "nefertari_es.cli", "-c", str(ini), "worker", *options)
+def command(ini: Path, *words: str) -> Sequence[str]:
+    """The arguments of Python for a command of ``nefertari-es``."""
+    return ("-m", "nefertari_es.cli", "-c", str(ini), *words)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos import processes
-from chaos.application import application, write_ini
+from chaos.application import NEW, OLD, application, write_ini
 from chaos.comparing import Difference, compare_all
+from chaos.operator import Operator
 from chaos.primaries import Database, primary_named
 from chaos.servers import OwnServers
-from chaos.torments import FULL, Often, Tormentor
+from chaos.torments import DEPLOYED, FULL, Often, Tormentor, Victims
 from nefertari_engine_base.setting_up import setting_up
+from tools import servers as tools_servers
 
 #: Seconds between two looks at how many changes there are.
 _LOOK = 1.0
 
-#: Seconds that a drain may take.
-_PATIENCE = 120.0
+#: The part of the changes that are made after all that makes the index anew: what that
+#: sets right, no other run could see go wrong.
+_AFTER_REPAIRS = 0.2
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Plan:
     :attr patient: leases of those that were killed are waited for; otherwise time is
         made to pass, once nobody writes any more.
     :attr capture: the setting ``nefertari.capture``.
+    :attr pooler: whether all processes reach the database by a PgBouncer.
     """
 
     seed: str
@@ -54,6 +57,12 @@ class Plan:
     primary: str = "postgresql"
     patient: bool = True
     capture: str = "session"
+    pooler: bool = False
+
+    @property
+    def first_version(self) -> str:
+        """The version of the application that everything begins with."""
+        return OLD if DEPLOYED in self.torments else NEW
 
 
 @dataclass
@@ -101,26 +110,48 @@ def run(plan: Plan, servers: OwnServers) -> Result:
     server = servers.databases[plan.primary]
     with (
         tempfile.TemporaryDirectory(prefix="chaos-") as folder,
-        primary_named(plan.primary).database(server.url) as database,
+        _pooler(plan, server) as pooler_url,
+        primary_named(plan.primary).database(server.url, pooler_url) as database,
     ):
         # A frozen server is to be noticed while it is frozen; nobody freezes it before
         # and after.
-        hasty, patient = (
+        hasty, new, first, last = (
             write_ini(
                 Path(folder) / f"{name}.ini",
                 plan.primary,
-                database.victims_url,
-                _settings(plan, servers, timeout),
+                url,
+                {**_settings(plan, servers, timeout), "chaos.version": version},
             )
-            for name, timeout in (("hasty", 2), ("patient", 60))
+            for name, url, timeout, version in (
+                ("hasty", database.victims_url, 2, plan.first_version),
+                ("new", database.victims_url, 2, NEW),
+                # Nobody torments who looks after the application.
+                ("first", database.url, 60, plan.first_version),
+                ("last", database.url, 60, NEW),
+            )
         )
-        _set_up(patient)
+        _set_up(first)
         begun = time.monotonic()
-        torments = _torment(plan, servers, database, hasty)
+        operator = Operator(first)
+        torments = _torment(plan, servers, database, operator, (hasty, new, last))
         database.await_victims()
         database.settle(patient=plan.patient)
-        drain(patient)
-        return _judge(plan, patient, database, torments, begun)
+        operator.ini = last
+        if said := operator.command("worker", "--once"):
+            raise RuntimeError(f"The last drain failed: {said}")
+        return _judge(plan, last, database, torments, begun)
+
+
+@contextmanager
+def _pooler(plan: Plan, server: tools_servers.Server) -> Iterator[str | None]:
+    """The URL of a pooler before the database, if there is to be one."""
+    if not plan.pooler:
+        yield None
+        return
+    settings = tools_servers.Settings.from_environment()
+    urls = {**settings.urls, plan.primary: server.url}
+    with tools_servers.start("pgbouncer", replace(settings, urls=urls)) as pooler:
+        yield pooler.url
 
 
 def _judge(
@@ -164,9 +195,15 @@ def _set_up(ini: Path) -> None:
 
 
 def _torment(
-    plan: Plan, servers: OwnServers, database: Database, ini: Path
-) -> Mapping[str, int]:
-    """Let the processes work, and be tormented, until there are enough changes."""
+    plan: Plan, servers: OwnServers, database: Database, operator: Operator,
+    inis: tuple[Path, Path, Path],
+) -> Mapping[str, int]:  # fmt: skip
+    """Let the processes work, and be tormented, until there are enough changes.
+
+    :param inis: of the version that they begin with, and of the new one: theirs, and
+        the operator's.
+    """
+    ini, *new = inis
     folder = ini.parent
     writers = [
         processes.writer(ini, number, plan.seed, folder / f"writer-{number}.log")
@@ -179,15 +216,17 @@ def _torment(
     with processes.killed_in_the_end([*writers, *workers]):
         for process in (*writers, *workers):
             process.start()
-        tormentor = Tormentor(
-            plan.torments,
-            random.Random(plan.seed),
+        victims = Victims(
             servers.elasticsearch,
             servers.databases[plan.primary],
             database,
             writers,
             workers,
+            operator,
+            (new[0], new[1]),
+            folder / "backup",
         )
+        tormentor = Tormentor(plan.torments, random.Random(plan.seed), victims)
         try:
             _work(plan, database, tormentor)
             tormentor.relent()
@@ -195,30 +234,17 @@ def _torment(
                 process.stop()
         finally:
             tormentor.await_servers()
+        operator.await_commands()
     return tormentor.done
 
 
 def _work(plan: Plan, database: Database, tormentor: Tormentor) -> None:
     end = time.monotonic() + plan.seconds
+    repaired = 0
     while time.monotonic() < end:
         tormentor.torment(_LOOK)
-        enough = sum(database.count_by_kind().values()) >= plan.changes
-        if enough and tormentor.everything_was_done:
+        total = sum(database.count_by_kind().values())
+        if not tormentor.everything_was_done:
+            repaired = total
+        elif total >= max(plan.changes, repaired + plan.changes * _AFTER_REPAIRS):
             break
-
-
-def drain(ini: Path) -> None:
-    """Have ``nefertari-es worker --once`` deliver what is left.
-
-    :raises RuntimeError: if it fails.
-    """
-    result = subprocess.run(
-        (sys.executable, *processes.worker_command(ini, "--once")),
-        cwd=processes.ROOT,
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE,
-        check=False,
-    )
-    if result.returncode:
-        raise RuntimeError(f"The last drain failed: {result.stderr}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from bson import BSON
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -28,6 +30,8 @@ _WAITS = ("due_at", "writer_until", "claimed_until")
 class MongoDB:
     """See :class:`~chaos.primaries.Database`; victims come through a door."""
 
+    claim_lasts = LEASE
+
     def __init__(self, url: str) -> None:
         self.url = url
         self._door = Door(url)
@@ -45,6 +49,47 @@ class MongoDB:
     def end_connections(self, random_: Random) -> bool:
         """See :meth:`Database.end_connections`."""
         return bool(self._door.end_some(random_, random_.randint(1, 3)))
+
+    def drop_pooled(self, random_: Random) -> bool:
+        """See :meth:`Database.drop_pooled`: there is none."""
+        return False
+
+    def claims(self) -> frozenset[object]:
+        """See :meth:`Database.claims`."""
+        collections = Collections(self.database)
+        claimed = {"claimed_until": {"$gt": collections.now()}}
+        return frozenset(collections.outbox.distinct("claimed_by", claimed))
+
+    def back_up(self, path: Path) -> None:
+        """See :meth:`Database.back_up`: one collection after the other, as
+        ``mongodump`` does it."""
+        backup = {
+            name: {
+                "documents": list(self.database[name].find()),
+                "indexes": self.database[name].index_information(),
+            }
+            for name in self._names()
+        }
+        path.write_bytes(BSON.encode(backup))
+
+    def restore(self, path: Path) -> None:
+        """See :meth:`Database.restore`: as by ``mongorestore --drop``, and what the
+        backup has not is gone."""
+        backup = BSON(path.read_bytes()).decode()
+        for name in {*self._names(), *backup}:
+            self.database[name].drop()
+            found = backup.get(name, {"documents": [], "indexes": {}})
+            if found["documents"]:
+                self.database[name].insert_many(found["documents"])
+            for index, options in found["indexes"].items():
+                if index != "_id_":
+                    keys = options.pop("key")
+                    unique = bool(options.get("unique"))
+                    self.database[name].create_index(keys, name=index, unique=unique)
+
+    def _names(self) -> list[str]:
+        names = self.database.list_collection_names()
+        return [name for name in names if not name.startswith("system.")]
 
     def await_victims(self) -> None:
         """Wait until the server has done all that it was asked through the door."""

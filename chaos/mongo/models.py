@@ -105,14 +105,16 @@ class Honour(me.Document):
 INDEXED: tuple[type[Any], ...] = (Creator, Volume, Opinion, Honour)
 
 
-def declare(config: Any) -> None:
-    """Give the models documents."""
+def declare(config: Any, version: str) -> None:
+    """Give the models documents; see :meth:`chaos.primaries.Primary.declare`."""
+    hidden = ("price",) if version == "old" else ()
     config.add_secondary(Creator, nested=("place",))
     config.add_secondary(
         Volume,
         nested=("author.place", "painters", "subjects", "editions.place"),
-        exclude=("notes",),
+        exclude=("notes", *hidden),
         when=lambda model: me.Q(published=True),
     )
     config.add_secondary(Opinion, nested=("volume.author",), exclude=("volume.notes",))
-    config.add_secondary(Honour, nested=("creator.place",))
+    if version != "old":
+        config.add_secondary(Honour, nested=("creator.place",))

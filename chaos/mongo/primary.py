@@ -44,9 +44,9 @@ class MongoPrimary:
         """See :meth:`Primary.settings`."""
         return {"mongodb.url": url}
 
-    def declare(self, config: Any) -> None:
+    def declare(self, config: Any, version: str) -> None:
         """See :meth:`Primary.declare`."""
-        models.declare(config)
+        models.declare(config, version)
 
     def application(self, engines: Engines) -> Application:
         """See :meth:`Primary.application`."""
@@ -62,8 +62,8 @@ class MongoPrimary:
             Novelist(name=f"Novelist {number}").save()
             Painter(name=f"Painter {number}").save()
 
-    def database(self, url: str) -> closing[MongoDB]:
-        """See :meth:`Primary.database`."""
+    def database(self, url: str, pooler_url: str | None = None) -> closing[MongoDB]:
+        """See :meth:`Primary.database`: there is no pooler."""
         return closing(MongoDB(url))
 
     def writer(self, app: Application, number: int, seed: str) -> MongoWriter:

@@ -14,7 +14,7 @@ from chaos.application import Application
 from chaos.comparing import Documents
 from chaos.sql import models, trials, victim
 from chaos.sql.application import SQLApplication
-from chaos.sql.database import PostgreSQL
+from chaos.sql.database import CLAIM_TIMEOUT, PostgreSQL
 from chaos.sql.models import Author, Book, Country, Tag
 from chaos.sql.writer import SQLWriter
 from chaos.trials import keys_of
@@ -36,11 +36,11 @@ class SQLPrimary:
 
     def settings(self, url: str) -> Mapping[str, object]:
         """See :meth:`Primary.settings`."""
-        return {"sqlalchemy.url": url}
+        return {"sqlalchemy.url": url, "nefertari.sync.claim_timeout": CLAIM_TIMEOUT}
 
-    def declare(self, config: Any) -> None:
+    def declare(self, config: Any, version: str) -> None:
         """See :meth:`Primary.declare`."""
-        models.declare(config)
+        models.declare(config, version)
 
     def application(self, engines: Engines) -> Application:
         """See :meth:`Primary.application`."""
@@ -56,9 +56,9 @@ class SQLPrimary:
         if app.has_triggers:
             app.install_triggers()
 
-    def database(self, url: str) -> closing[PostgreSQL]:
+    def database(self, url: str, pooler_url: str | None = None) -> closing[PostgreSQL]:
         """See :meth:`Primary.database`."""
-        return closing(PostgreSQL(url))
+        return closing(PostgreSQL(url, pooler_url))
 
     def writer(self, app: Application, number: int, seed: str) -> SQLWriter:
         """See :meth:`Primary.writer`."""

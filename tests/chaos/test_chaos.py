@@ -19,6 +19,7 @@ from chaos.report import show
 from chaos.run import Plan, Result, run
 from chaos.servers import own_servers
 from chaos.sql.models import Author, Book
+from chaos.torments import fitting
 
 SEED = os.environ.get("NEFERTARI_TEST_SEED") or secrets.token_hex(4)
 
@@ -48,8 +49,8 @@ def test_nothing_is_lost_whatever_is_killed_and_frozen(
         changes=changes,
         writers=2,
         workers=2,
-        seconds=90,
-        torments=primaries.primary_named(primary).short,
+        seconds=150,
+        torments=fitting(primaries.primary_named(primary).short, capture),
         primary=primary,
         patient=False,
         capture=capture,

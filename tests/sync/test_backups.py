@@ -9,9 +9,10 @@ import pytest
 
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.models import INDEXED, Director, Movie, declare
-from tests.sync.postgresql_tools import dump, empty_database, restore
+from tests.sync.own_databases import empty_database
 from tests.sync.processes import worker, write_ini
 from tests.sync.working import until
+from tools.backups import dump, restore
 
 #: Of the films in the backup.
 IDS = (1, 2, 3, 4, 5, 6, 8, 9)

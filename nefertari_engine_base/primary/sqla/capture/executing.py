@@ -46,6 +46,7 @@ from nefertari_engine_base.primary.sqla.capture.touching import Known
 from nefertari_engine_base.primary.sqla.capture.transactions import (
     Transaction,
     has_failed,
+    is_lost,
     known_transaction,
     transaction_of,
 )
@@ -135,12 +136,14 @@ class Execution:
 
         :return: is empty afterwards, if its models are synchronised again instead.
         """
-        found, driver = [True], self.connection.dialect.loaded_dbapi
+        found = [True]
         try:
             yield found
-        except (SQLAlchemyError, EngineError, driver.Error):
+        except (SQLAlchemyError, EngineError):
             raise
-        except Exception as error:  # noqa: BLE001 - told of, and its models are compared
+        except Exception as error:
+            if is_lost(self.connection):
+                raise  # told of, as that of the statement would be
             found.clear()
             why = announcing.misunderstood(error)
             self.statement.resync(self.connection, self.plan.documents, why)
@@ -199,8 +202,8 @@ class Execution:
         try:
             with self.savepoint():
                 yield
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except (DBAPIError, self.connection.dialect.loaded_dbapi.Error):
+            if is_lost(self.connection):
                 raise  # as the statement would
             why = "its rows could not be read before it"
             self.statement.resync(self.connection, self.plan.documents, why)
@@ -243,7 +246,7 @@ class Execution:
         try:
             yield
         except BaseException:
-            if not self.connection.invalidated:
+            if not is_lost(self.connection):
                 run_unheard(self.connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
                 run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
             raise

@@ -26,7 +26,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
     columns_of,
 )
 from nefertari_engine_base.primary.sqla.capture.touching import UNKNOWN, Known
-from nefertari_engine_base.primary.sqla.capture.transactions import is_running
+from nefertari_engine_base.primary.sqla.capture.transactions import is_lost, is_running
 from nefertari_engine_base.primary.sqla.keys import MOST_KEYS, KeyedSelect
 from nefertari_engine_base.values import Action, Touch
 
@@ -306,8 +306,8 @@ class _Insert:
         try:
             with self._execution.savepoint():
                 yield found
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except (DBAPIError, self._connection.dialect.loaded_dbapi.Error):
+            if is_lost(self._connection):
                 raise
             found.clear()
             self._give_up()

@@ -17,6 +17,7 @@ from nefertari_engine_base.primary.sqla.capture.following import (
     Following,
 )
 from nefertari_engine_base.primary.sqla.capture.plans import ChangePlan
+from nefertari_engine_base.primary.sqla.capture.transactions import is_lost
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _read(execution: Execution, statement: Any, values: Any) -> Sequence[Any]:
         with execution.savepoint():
             return ask(execution.connection, statement, values).mappings().all()
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if is_lost(execution.connection):
             raise
         execution.statement.tell_unread(error)
         return ()

@@ -323,6 +323,14 @@ def roll_back(connection: Any) -> None:
         driver.rollback()
 
 
+def is_lost(connection: Connection) -> bool:
+    """Whether the connection to the database has ended by itself."""
+    if connection.invalidated:
+        return True
+    driver = driver_of(connection.connection)
+    return driver is None or bool(getattr(driver, "closed", False))
+
+
 def is_running(connection: Any, dialect: Any) -> bool | None:
     """Whether the driver says that a transaction is running; ``None`` if this driver is
     not asked.

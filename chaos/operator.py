@@ -11,7 +11,7 @@ from pathlib import Path
 from chaos import processes
 
 #: Seconds that a command may take, and that it is tried for.
-_PATIENCE, _LONGEST = 120.0, 300.0
+_PATIENCE, _LONGEST = 300.0, 600.0
 
 
 class Operator:

@@ -63,7 +63,7 @@ FULL: Mapping[str, Often] = {
     DEPLOYED: Often(15, most=1),
 }
 
-#: What is done in a run of about a minute.
+#: What is done in a run of less than a minute: restores and deployments take longer.
 SHORT: Mapping[str, Often] = {
     WRITER_KILLED: Often(5),
     WRITER_FORKED: Often(3),
@@ -72,8 +72,6 @@ SHORT: Mapping[str, Often] = {
     CONNECTIONS_ENDED: Often(3),
     ELASTICSEARCH_KILLED: Often(5, most=1),
     ELASTICSEARCH_FROZEN: Often(2, most=1),
-    DATABASE_SET_BACK: Often(4, most=1),
-    DEPLOYED: Often(3, most=1),
 }
 
 
@@ -269,7 +267,8 @@ class Tormentor:
         return is_starting or self._elasticsearch_is_frozen
 
     def _kill_elasticsearch(self) -> bool:
-        if self._elasticsearch_is_away:
+        # No operator makes an index anew while its server is on its knees.
+        if self._elasticsearch_is_away or self._operator.is_busy:
             return False
         self._elasticsearch.kill()
         away = self._random.uniform(*AWAY)

@@ -49,7 +49,7 @@ def test_nothing_is_lost_whatever_is_killed_and_frozen(
         changes=changes,
         writers=2,
         workers=2,
-        seconds=150,
+        seconds=90,
         torments=fitting(primaries.primary_named(primary).short, capture),
         primary=primary,
         patient=False,

@@ -37,7 +37,7 @@ class DroppingEngine(MemoryEngine):
     _count = 0
 
     def write(
-        self, schema: ModelSchema, writes: Iterable[Write]
+        self, schema: ModelSchema, writes: Iterable[Write], until: float | None = None
     ) -> Sequence[WriteResult]:
         """Say of all that they are written."""
         results: list[WriteResult] = []

@@ -46,7 +46,7 @@ def _write_slowly(model: str, document: object) -> bytes:
 
 #: Numbers of so many digits, or of such an exponent, may be more than a double holds.
 _TOO_LARGE = b"0" * 300, b"0e000", b"0e+000"
-#: All digits are one, and what belongs to no number is another.
+#: All digits are one character, and both cases of an exponent are.
 _SHAPES = bytes(
     ord("0") if chr(code).isdigit() else ord("e") if chr(code) in "eE" else code
     for code in range(128)

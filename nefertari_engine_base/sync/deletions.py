@@ -10,7 +10,6 @@ This is a sample: what one process can remember, and as long as it lives.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,12 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from nefertari_engine_base.clock import elapsed
 from nefertari_engine_base.exceptions import SecondaryError, SecondaryUnavailable
 from nefertari_engine_base.interfaces import IOutbox
-from nefertari_engine_base.values import Outcome, Touch, Write, WriteResult
+from nefertari_engine_base.sync.lateness import deliver_anew
+from nefertari_engine_base.values import Outcome, Write, WriteResult
 
 if TYPE_CHECKING:
     from nefertari_engine_base.engines import Engines
-
-_log = logging.getLogger(__name__)
 
 #: So many documents are remembered, those that were deleted last.
 MOST = 10_000
@@ -87,15 +85,8 @@ class Deletions:
                 continue
             except SecondaryError:
                 continue  # the index is gone, and its documents with it
-            if back:
-                _log.warning(
-                    "%d documents of %s were there again after their delete, and are "
-                    "delivered once more.",
-                    len(back),
-                    model,
-                    extra={"action": "deliver_anew", "model": model},
-                )
-                outbox.add(Touch(secondary, model, id_) for id_ in back)
+            why = "were there again after their delete"
+            deliver_anew(outbox, secondary, model, back, why)
 
     def _due(self) -> list[_Deleted]:
         before = elapsed() - self._engines.settings.deletes_checked_after

@@ -268,7 +268,7 @@ def _write(
         results = engines.secondaries[secondary].write(
             engines.schemas[model], writes, until=until
         )
-        lateness.deliver_anew(outbox, secondary, model, results)
+        lateness.repeat_late(outbox, secondary, model, results)
         engines.deletions.note(outbox, secondary, model, writes, results)
         found.append((refs, results))
     return found

@@ -37,20 +37,32 @@ def latest(engines: Engines) -> float:
     return elapsed() + (engines.settings.claim_timeout or LONGEST)
 
 
-def deliver_anew(
+def repeat_late(
     outbox: IOutbox, secondary: str, model: str, results: Iterable[WriteResult]
 ) -> None:
     """Have the documents delivered once more that were written late."""
     late = [result.id for result in results if result.outcome is Outcome.LATE]
-    if late:
+    why = "were written late, since this process stood still"
+    deliver_anew(outbox, secondary, model, late, why)
+
+
+def deliver_anew(
+    outbox: IOutbox, secondary: str, model: str, ids: Sequence[str], why: str
+) -> None:
+    """Have documents delivered once more, and log it, if there are any.
+
+    :param why: what has become of them, for the log.
+    :raises PrimaryError: if the database does not take their entries.
+    """
+    if ids:
         _log.warning(
-            "%d documents of %s were written late, since this process stood still; "
-            "they are delivered once more.",
-            len(late),
+            "%d documents of %s %s; they are delivered once more.",
+            len(ids),
             model,
+            why,
             extra={"action": "deliver_anew", "model": model},
         )
-        outbox.add(Touch(secondary, model, id_) for id_ in late)
+        outbox.add(Touch(secondary, model, id_) for id_ in ids)
 
 
 def check_progress(written: Iterable[tuple[object, Sequence[WriteResult]]]) -> None:

@@ -88,7 +88,7 @@ def _write_batch(
         for name, secondary in engines.secondaries.items():
             chosen = _different(secondary, schema, writes) if only_different else writes
             own = secondary.write(schema, chosen, until=until)
-            lateness.deliver_anew(outbox, name, schema.name, own)
+            lateness.repeat_late(outbox, name, schema.name, own)
             results += own
         report.errors.extend(snapshot.errors.items())
         for result in results:

@@ -10,11 +10,11 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from nefertari_engine_base.exceptions import EngineError
-from nefertari_engine_base.primary.sqla.asking import ask, run_unheard
+from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import (
     announcing,
     cascading,
@@ -26,6 +26,7 @@ from nefertari_engine_base.primary.sqla.capture import (
     volatile,
 )
 from nefertari_engine_base.primary.sqla.capture.announcing import Statement
+from nefertari_engine_base.primary.sqla.capture.attempting import attempted
 from nefertari_engine_base.primary.sqla.capture.drivers import (
     are_keys_enforced,
     commits_by_itself,
@@ -56,8 +57,6 @@ from nefertari_engine_base.values import Touch
 
 #: What a driver does with the statement.
 Call = Callable[[], Any]
-
-_SAVEPOINT = "nefertari_capture"
 
 
 class Execution:
@@ -199,12 +198,9 @@ class Execution:
     def reading_before(self) -> Iterator[None]:
         """What is read before the statement: if the database refuses it, the models are
         synchronised again."""
-        try:
-            with self.savepoint():
-                yield
-        except (DBAPIError, self.connection.dialect.loaded_dbapi.Error):
-            if is_lost(self.connection):
-                raise  # as the statement would
+        with attempted(self.connection) as refused:
+            yield
+        if refused:
             why = "its rows could not be read before it"
             self.statement.resync(self.connection, self.plan.documents, why)
 
@@ -235,22 +231,6 @@ class Execution:
             made = entries.make(self.connection, self.outbox, wanted, values, most)
         self.transaction.note(self.following, self.outbox, made.entries, made.ids)
         return made.rows
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """A failure in the block leaves the transaction as it was."""
-        if self.connection.dialect.name != "postgresql":
-            yield
-            return
-        run_unheard(self.connection, f"SAVEPOINT {_SAVEPOINT}")
-        try:
-            yield
-        except BaseException:
-            if not is_lost(self.connection):
-                run_unheard(self.connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-                run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
-            raise
-        run_unheard(self.connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
 
     def _check(self, plan: ChangePlan, counts: Sequence[int | None]) -> None:
         """Rows that were locked cannot become fewer: if the statement has changed as

@@ -15,9 +15,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from nefertari_engine_base.primary.sqla.capture import dml, row_changes, upserts
+from nefertari_engine_base.primary.sqla.capture.attempting import attempted
 from nefertari_engine_base.primary.sqla.capture.plans import InsertPlan, NamedCapture
 from nefertari_engine_base.primary.sqla.capture.sequences import last_number, name_of
 from nefertari_engine_base.primary.sqla.capture.sets import (
@@ -26,7 +26,7 @@ from nefertari_engine_base.primary.sqla.capture.sets import (
     columns_of,
 )
 from nefertari_engine_base.primary.sqla.capture.touching import UNKNOWN, Known
-from nefertari_engine_base.primary.sqla.capture.transactions import is_lost, is_running
+from nefertari_engine_base.primary.sqla.capture.transactions import is_running
 from nefertari_engine_base.primary.sqla.keys import MOST_KEYS, KeyedSelect
 from nefertari_engine_base.values import Action, Touch
 
@@ -286,9 +286,9 @@ class _Insert:
             self._give_up()
             return
         rows = sa.select().select_from(table).where(condition)
-        with self._reading_after() as is_read:
+        with self._reading_after() as refused:
             execution.make(self._entries(rows, self._plan.names), {})
-        if self._is_told and is_read:
+        if self._is_told and not refused:
             self._tell(
                 row_changes.with_conditions(
                     execution, [condition], self._table, self._plan.action
@@ -296,20 +296,15 @@ class _Insert:
             )
 
     @contextmanager
-    def _reading_after(self) -> Iterator[list[bool]]:
+    def _reading_after(self) -> Iterator[list[Exception]]:
         """What is read after the statement: if the database refuses it, the models are
         synchronised again. Who may insert rows need not be allowed to read them.
 
-        :return: is empty afterwards, if it was refused.
+        :return: see :func:`.attempting.attempted`.
         """
-        found = [True]
-        try:
-            with self._execution.savepoint():
-                yield found
-        except (DBAPIError, self._connection.dialect.loaded_dbapi.Error):
-            if is_lost(self._connection):
-                raise
-            found.clear()
+        with attempted(self._connection) as refused:
+            yield refused
+        if refused:
             self._give_up()
 
     def _is_over(self) -> bool:

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, inspect
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper
 
 from nefertari_engine_base.primary.sqla.asking import ask
 from nefertari_engine_base.primary.sqla.capture import dml
+from nefertari_engine_base.primary.sqla.capture.attempting import attempted
 from nefertari_engine_base.primary.sqla.capture.following import (
     FollowedTable,
     Following,
 )
 from nefertari_engine_base.primary.sqla.capture.plans import ChangePlan
-from nefertari_engine_base.primary.sqla.capture.transactions import is_lost
 from nefertari_engine_base.values import Action, Change, DocumentRef
 
 if TYPE_CHECKING:
@@ -127,14 +126,10 @@ def with_conditions(
 
 def _read(execution: Execution, statement: Any, values: Any) -> Sequence[Any]:
     """The rows of a query; none if the database refuses it, which fails nobody else."""
-    try:
-        with execution.savepoint():
-            return ask(execution.connection, statement, values).mappings().all()
-    except DBAPIError as error:
-        if is_lost(execution.connection):
-            raise
-        execution.statement.tell_unread(error)
-        return ()
+    with attempted(execution.connection) as refused:
+        return ask(execution.connection, statement, values).mappings().all()
+    execution.statement.tell_unread(*refused)
+    return ()
 
 
 def of_named(

@@ -232,8 +232,8 @@ class Transaction:
         """Let nobody commit the transaction, or the savepoint that has begun last:
         what has been executed in it was refused."""
         self.doomed, self.doomed_in = error, frozenset(self.savepoints)
-        if connection.invalidated:
-            return  # it is lost, and its transaction with it
+        if is_lost(connection):
+            return  # and its transaction with it
         dialect, driver = connection.dialect, driver_of(connection.connection)
         if dialect.name == "sqlite" and not connection.in_nested_transaction():
             driver.rollback()

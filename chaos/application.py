@@ -10,11 +10,8 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.paster import bootstrap
 
-from chaos.primaries import Primary, primary_named
+from chaos.primaries import NEW, Primary, primary_named
 from nefertari_engine_base.engines import Engines, engines_of
-
-#: The versions of the application.
-OLD, NEW = "old", "new"
 
 _INI = """\
 [app:main]

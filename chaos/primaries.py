@@ -22,6 +22,9 @@ _MODULES = {"postgresql": "chaos.sql", "mongodb": "chaos.mongo"}
 
 NAMES: Sequence[str] = tuple(_MODULES)
 
+#: The versions of the application.
+OLD, NEW = "old", "new"
+
 
 class Database(Protocol):
     """A database of a run, seen from outside of the application.

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos import processes
-from chaos.application import NEW, OLD, application, write_ini
+from chaos.application import application, write_ini
 from chaos.comparing import Difference, compare_all
 from chaos.operator import Operator
-from chaos.primaries import Database, primary_named
+from chaos.primaries import NEW, OLD, Database, primary_named
 from chaos.servers import OwnServers
 from chaos.torments import DEPLOYED, FULL, Often, Tormentor, Victims
 from nefertari_engine_base.setting_up import setting_up
@@ -133,7 +133,7 @@ def run(plan: Plan, servers: OwnServers) -> Result:
         _set_up(first)
         begun = time.monotonic()
         operator = Operator(first)
-        torments = _torment(plan, servers, database, operator, (hasty, new, last))
+        torments = _torment(plan, servers, database, operator, hasty, (new, last))
         database.await_victims()
         database.settle(patient=plan.patient)
         operator.ini = last
@@ -196,14 +196,13 @@ def _set_up(ini: Path) -> None:
 
 def _torment(
     plan: Plan, servers: OwnServers, database: Database, operator: Operator,
-    inis: tuple[Path, Path, Path],
+    ini: Path, new: tuple[Path, Path],
 ) -> Mapping[str, int]:  # fmt: skip
     """Let the processes work, and be tormented, until there are enough changes.
 
-    :param inis: of the version that they begin with, and of the new one: theirs, and
-        the operator's.
+    :param ini: of the version that they begin with.
+    :param new: of the new one; see :class:`~chaos.torments.Victims`.
     """
-    ini, *new = inis
     folder = ini.parent
     writers = [
         processes.writer(ini, number, plan.seed, folder / f"writer-{number}.log")
@@ -223,7 +222,7 @@ def _torment(
             writers,
             workers,
             operator,
-            (new[0], new[1]),
+            new,
             folder / "backup",
         )
         tormentor = Tormentor(plan.torments, random.Random(plan.seed), victims)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from bson import BSON
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from chaos.door import Door
 from nefertari_engine_base.primary.mongo.claims import LEASE
 from nefertari_engine_base.primary.mongo.collections import WRITER_LEASE, Collections
+from tools.mongodb_backups import dump, names_of, restore
 
 #: Where each change is counted after it was made: a writer that is killed between the
 #: two has made one more.
@@ -61,35 +62,15 @@ class MongoDB:
         return frozenset(collections.outbox.distinct("claimed_by", claimed))
 
     def back_up(self, path: Path) -> None:
-        """See :meth:`Database.back_up`: one collection after the other, as
-        ``mongodump`` does it."""
-        backup = {
-            name: {
-                "documents": list(self.database[name].find()),
-                "indexes": self.database[name].index_information(),
-            }
-            for name in self._names()
-        }
-        path.write_bytes(BSON.encode(backup))
+        """See :meth:`Database.back_up`."""
+        path.write_bytes(pickle.dumps(dump(self.database)))
 
     def restore(self, path: Path) -> None:
-        """See :meth:`Database.restore`: as by ``mongorestore --drop``, and what the
-        backup has not is gone."""
-        backup = BSON(path.read_bytes()).decode()
-        for name in {*self._names(), *backup}:
+        """See :meth:`Database.restore`: what the backup has not is gone."""
+        backup = pickle.loads(path.read_bytes())
+        for name in set(names_of(self.database)) - backup.keys():
             self.database[name].drop()
-            found = backup.get(name, {"documents": [], "indexes": {}})
-            if found["documents"]:
-                self.database[name].insert_many(found["documents"])
-            for index, options in found["indexes"].items():
-                if index != "_id_":
-                    keys = options.pop("key")
-                    unique = bool(options.get("unique"))
-                    self.database[name].create_index(keys, name=index, unique=unique)
-
-    def _names(self) -> list[str]:
-        names = self.database.list_collection_names()
-        return [name for name in names if not name.startswith("system.")]
+        restore(self.database, backup)
 
     def await_victims(self) -> None:
         """Wait until the server has done all that it was asked through the door."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import mongoengine as me
 
+from chaos.primaries import OLD
 from nefertari_engine_base import Queryable
 
 
@@ -107,7 +108,7 @@ INDEXED: tuple[type[Any], ...] = (Creator, Volume, Opinion, Honour)
 
 def declare(config: Any, version: str) -> None:
     """Give the models documents; see :meth:`chaos.primaries.Primary.declare`."""
-    hidden = ("price",) if version == "old" else ()
+    hidden = ("price",) if version == OLD else ()
     config.add_secondary(Creator, nested=("place",))
     config.add_secondary(
         Volume,
@@ -116,5 +117,5 @@ def declare(config: Any, version: str) -> None:
         when=lambda model: me.Q(published=True),
     )
     config.add_secondary(Opinion, nested=("volume.author",), exclude=("volume.notes",))
-    if version != "old":
+    if version != OLD:
         config.add_secondary(Honour, nested=("creator.place",))

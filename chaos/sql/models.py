@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from chaos.primaries import OLD
 from nefertari_engine_base import Queryable
 
 
@@ -128,11 +129,11 @@ INDEXED: tuple[type[Any], ...] = (Author, Book, Review, Prize)
 
 def declare(config: Any, version: str) -> None:
     """Give the models documents; see :meth:`chaos.primaries.Primary.declare`."""
-    hidden = ("price",) if version == "old" else ()
+    hidden = ("price",) if version == OLD else ()
     config.add_secondary(Author, nested=("country", "books"))
     config.add_secondary(
         Book, nested=("author", "author.country", "tags", "reviews"), exclude=hidden
     )
     config.add_secondary(Review, nested=("book",))
-    if version != "old":
+    if version != OLD:
         config.add_secondary(Prize, nested=("author",))

@@ -9,6 +9,7 @@ from nefertari_engine_base import Queryable
 from nefertari_engine_base.primary.mongo.collections import Collections
 from tests.mongo.conftest import empty_mongodb
 from tests.mongo.indexed import Indexed
+from tools.mongodb_backups import dump, restore
 
 
 class Painter(Queryable, me.Document):
@@ -55,29 +56,6 @@ def fill(app):
     # An entry that is confirmed just while it is delivered inline is left to a worker.
     app.drain()
     return app
-
-
-def dump(database):
-    """Documents and indexes of every collection."""
-    return {
-        name: (list(database[name].find()), database[name].index_information())
-        for name in database.list_collection_names()
-        if not name.startswith("system.")
-    }
-
-
-def restore(database, backup):
-    """Drop and make anew each collection that the backup has."""
-    there = database.list_collection_names()
-    for name, (documents, indexes) in backup.items():
-        if name in there:
-            database[name].drop()
-        if documents:
-            database[name].insert_many(documents)
-        for index, options in indexes.items():
-            if index != "_id_":
-                kept = {k: v for k, v in options.items() if k not in ("v", "key", "ns")}
-                database[name].create_index(options["key"], name=index, **kept)
 
 
 def live_on(app):

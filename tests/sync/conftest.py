@@ -4,6 +4,8 @@ A module with ``SESSION_ONLY``, names of tests, has its tests run with triggers 
 capture as well, on PostgreSQL, but for these: what they look at is how sessions do it.
 """
 
+from contextlib import ExitStack
+
 import pytest
 
 from tests.application import Application
@@ -56,17 +58,25 @@ def worker_app(database_url, elasticsearch_url, index_prefix, capture):
 
 
 @pytest.fixture
-def make_app(database_url, elasticsearch_url, index_prefix):
+def make_on(elasticsearch_url, index_prefix):
+    """Function that makes applications on databases of any URL, on one server."""
+    with ExitStack() as stack:
+
+        def make(url, configure=declare, **settings):
+            app = Application(
+                url, elasticsearch_url, index_prefix, configure, **settings
+            )
+            stack.callback(app.close)
+            return app
+
+        yield make
+
+
+@pytest.fixture
+def make_app(database_url, make_on):
     """Function that makes applications on one database and one server."""
-    made = []
 
     def make(configure=declare, **settings):
-        app = Application(
-            database_url, elasticsearch_url, index_prefix, configure, **settings
-        ).setup()
-        made.append(app)
-        return app
+        return make_on(database_url, configure, **settings).setup()
 
-    yield make
-    for app in reversed(made):
-        app.close()
+    return make

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
-from tests.application import Application, assert_index_equals_rows
-from tests.sync.models import INDEXED, Director, Movie, declare
+from tests.application import assert_index_equals_rows
+from tests.sync.films import change, delete, titles
+from tests.sync.models import INDEXED, Director, Movie
 from tests.sync.own_databases import empty_database
 from tests.sync.processes import worker, write_ini
 from tests.sync.working import until
@@ -32,21 +34,9 @@ def live(postgresql_url):
 
 
 @pytest.fixture
-def make(elasticsearch_url, index_prefix, capture):
+def make(make_on, capture):
     """Makes the application on a database."""
-    made = []
-
-    def make(url, **settings):
-        app = Application(
-            url, elasticsearch_url, index_prefix, declare,
-            nefertari__capture=capture, **settings,
-        )  # fmt: skip
-        made.append(app)
-        return app
-
-    yield make
-    for app in reversed(made):
-        app.close()
+    return partial(make_on, nefertari__capture=capture)
 
 
 @pytest.fixture
@@ -79,22 +69,6 @@ def live_on(app):
         delete(app, id_)
     app.drain()
     assert_index_equals_rows(app, INDEXED)
-
-
-def delete(app, id_):
-    with app.session() as session:
-        session.delete(session.get_one(Movie, id_))
-        session.commit()
-
-
-def change(app, id_, title):
-    with app.session() as session:
-        session.get_one(Movie, id_).title = title
-        session.commit()
-
-
-def titles(app):
-    return {int(id_): one["title"] for id_, one in app.documents(Movie).items()}
 
 
 def index(app, tmp_path):

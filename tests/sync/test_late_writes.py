@@ -15,6 +15,7 @@ from nefertari_engine_base.sync.catch_up import catch_up
 from nefertari_engine_base.values import Write
 from tests.application import Application, assert_index_equals_rows
 from tests.sync.faulty_server import gate_to
+from tests.sync.films import delete, titles
 from tests.sync.forgetting import AT_ONCE, await_forgotten
 from tests.sync.models import INDEXED, Movie, declare
 from tests.sync.processes import worker, write_ini
@@ -42,13 +43,6 @@ def forget(app):
     await_forgotten(app.secondary.client, alias(app))
 
 
-def delete(app, *ids):
-    with app.session() as session:
-        for id_ in ids:
-            session.delete(session.get_one(Movie, id_))
-        session.commit()
-
-
 def write_late(app, id_, version=1):
     """What a delivery writes that has loaded the row long ago."""
     source = b'{"id":%d,"title":"from the dead"}' % id_
@@ -57,8 +51,15 @@ def write_late(app, id_, version=1):
     assert result.outcome == "written"
 
 
-def titles(app):
-    return {int(id_): one["title"] for id_, one in app.documents(Movie).items()}
+def bring_back(app, number):
+    """So many films are deleted, and there again."""
+    app.save(*(Movie(id=id_, title="Alien") for id_ in range(number)))
+    app.drain()
+    delete(app, *range(number))
+    app.drain()
+    forget(app)
+    for id_ in range(number):
+        write_late(app, id_)
 
 
 # --- what is too old is not sent
@@ -318,26 +319,14 @@ def test_a_server_that_does_not_answer_is_asked_later(make, clock):
 def test_no_more_is_remembered_than_there_is_room_for(make, monkeypatch):
     monkeypatch.setattr(deletions_module, "MOST", 3)
     app = make(nefertari__sync__deletes_checked_after=0.001)
-    app.save(*(Movie(id=number, title="Alien") for number in range(9)))
-    app.drain()
-    delete(app, *range(9))
-    app.drain()
-    forget(app)
-    for number in range(9):
-        write_late(app, number)
+    bring_back(app, 9)
     app.engines.deletions.look()
     assert app.waiting() == 3
 
 
 def test_threads_that_look_at_the_same_time_find_each_once(make):
     app = make(nefertari__sync__deletes_checked_after=0.001)
-    app.save(*(Movie(id=number, title="Alien") for number in range(50)))
-    app.drain()
-    delete(app, *range(50))
-    app.drain()
-    forget(app)
-    for number in range(50):
-        write_late(app, number)
+    bring_back(app, 50)
     threads = [threading.Thread(target=app.engines.deletions.look) for _ in range(4)]
     for thread in threads:
         thread.start()

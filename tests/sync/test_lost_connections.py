@@ -5,16 +5,13 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from tests.sync.test_restricted_roles import STATEMENTS, Film, Hall, fill
-from tests.sync.unheard import Unheard
+from tests.sync.halls import STATEMENTS, application, fill
 
 
 @pytest.fixture
 def app(postgresql_database_url):
-    models = {Hall: {"nested": ("films",)}, Film: {"nested": ("hall",)}}
-    settings = {"nefertari__capture": "session", "nefertari__sync": "worker"}
-    with Unheard(postgresql_database_url, models, **settings) as app:
-        yield app.setup()
+    with application(postgresql_database_url) as app:
+        yield app
 
 
 #: What SQLAlchemy and psycopg raise without us.

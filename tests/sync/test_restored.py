@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from nefertari_engine_base.sync.catch_up import catch_up
 from tests.application import assert_index_equals_rows
+from tests.sync.films import change, delete, titles
 from tests.sync.models import INDEXED, Movie
 
 BACKUP = [{"id": 1, "title": "a"}, {"id": 2, "title": "b"}]
@@ -29,22 +30,6 @@ def restore(app, version=5):
         cursor.execute("DELETE FROM nefertari_outbox")
         cursor.execute(statements[app.database.dialect.name])
         driver.commit()
-
-
-def titles(app):
-    return {int(id_): one["title"] for id_, one in app.documents(Movie).items()}
-
-
-def delete(app, id_):
-    with app.session() as session:
-        session.delete(session.get(Movie, id_))
-        session.commit()
-
-
-def change(app, id_, title):
-    with app.session() as session:
-        session.get(Movie, id_).title = title
-        session.commit()
 
 
 def test_a_row_that_was_deleted_after_the_backup_comes_back(app):

@@ -13,8 +13,8 @@ from nefertari_engine_base import suspended
 from nefertari_engine_base.exceptions import PrimaryError
 from nefertari_engine_base.sync.catch_up import catch_up
 from nefertari_engine_base.sync.status import sync_status
-from tests.application import Application, assert_index_equals_rows
-from tests.sync.models import INDEXED, Director, Movie, declare
+from tests.application import assert_index_equals_rows
+from tests.sync.models import INDEXED, Director, Movie
 from tests.sync.own_databases import empty_database
 from tests.sync.working import until, working
 
@@ -86,21 +86,13 @@ def capture(request):
 
 
 @pytest.fixture
-def make(users, elasticsearch_url, index_prefix, capture):
+def make(users, make_on, capture):
     """Makes the application of one of the users."""
-    made = []
 
     def make(role, **settings):
-        app = Application(
-            users.as_(role), elasticsearch_url, index_prefix, declare,
-            nefertari__capture=capture, **settings,
-        )  # fmt: skip
-        made.append(app)
-        return app
+        return make_on(users.as_(role), nefertari__capture=capture, **settings)
 
-    yield make
-    for app in reversed(made):
-        app.close()
+    return make
 
 
 @pytest.fixture

@@ -18,29 +18,22 @@ from tests.sync.working import until, working
 
 
 @pytest.fixture
-def make_app(postgresql_database_url, elasticsearch_url, index_prefix):
+def make_app(postgresql_database_url, make_on, index_prefix):
     """Function that makes applications on PostgreSQL, told apart by their names."""
-    made = []
 
     def make(name="writer", **settings):
-        url = sa.make_url(postgresql_database_url).update_query_dict(
-            {"application_name": f"{index_prefix}-{name}"}
-        )
-        app = Application(
-            url.render_as_string(hide_password=False),
-            elasticsearch_url,
-            index_prefix,
-            declare,
+        own = f"{index_prefix}-{name}"
+        url = sa.make_url(postgresql_database_url)
+        named = url.update_query_dict({"application_name": own})
+        app = make_on(
+            named.render_as_string(hide_password=False),
             nefertari__sync__poll_interval="60",
             **settings,
         ).setup()
-        app.name = f"{index_prefix}-{name}"
-        made.append(app)
+        app.name = own
         return app
 
-    yield make
-    for app in reversed(made):
-        app.close()
+    return make
 
 
 @pytest.fixture

@@ -32,6 +32,48 @@ def refused(url, models, match, *before):
         app.triggers.install()
 
 
+def test_rows_of_classes_without_documents_leave_no_entries(base, database_url):
+    class Animal(base):
+        __tablename__ = "animals"
+        __mapper_args__ = {"polymorphic_on": "kind"}
+        id: Mapped[int] = mapped_column(primary_key=True)
+        kind: Mapped[str]
+        name: Mapped[str | None]
+
+    class Dog(Animal):
+        __mapper_args__ = {"polymorphic_identity": "dog"}
+
+    class Cat(Animal):
+        __mapper_args__ = {"polymorphic_identity": "cat"}
+
+    with Unheard(database_url, {Dog: {}}).installed() as app:
+        insert = "INSERT INTO animals VALUES ({0}, '{1}', 'a')"
+        app.write(insert.format(1, "cat"), "DELETE FROM animals")
+        assert app.entries() == []
+        app.write(insert.format(2, "dog"), insert.format(3, "cat"))
+        app.write("DELETE FROM animals")
+        assert app.entries() == [("Dog", "", "2"), ("Dog", "", "2")]
+        app.check()
+
+
+def test_a_row_without_a_key_which_sqlite_takes_is_written_and_no_document(
+    base, tmp_path
+):
+    """https://www.sqlite.org/quirks.html#primary_keys_can_sometimes_contain_nulls"""
+
+    class Word(base):
+        __tablename__ = "words"
+        text: Mapped[str] = mapped_column(primary_key=True)
+
+    with Unheard(
+        f"sqlite:///{tmp_path}/words.sqlite",
+        {Word: {}},
+        "CREATE TABLE words (text VARCHAR PRIMARY KEY)",
+    ).installed() as app:
+        app.write("INSERT INTO words VALUES (NULL), ('a')", "DELETE FROM words")
+        assert app.entries() == [("Word", "", "a"), ("Word", "", "a")]
+
+
 # --- inheritance -------------------------------------------------------------------
 
 
